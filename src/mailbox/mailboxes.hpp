@@ -1,0 +1,138 @@
+// The service of mailboxes: everything protocols, delivery and tools do with them. Callable from any shard; writes run
+// on the account's home shard (hash of the account) and come back when they are durable.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/task.hpp"
+#include "base/wait.hpp"
+#include "mailbox/types.hpp"
+#include "mailbox/view.hpp"
+#include "observe/event.hpp"
+#include "store/engine.hpp"
+#include "world/clock.hpp"
+#include "world/random.hpp"
+#include "world/shards.hpp"
+
+namespace facteur::mailbox {
+
+// A message on its way into mailboxes. Content is as received, after dot-unstuffing; the prefix (Return-Path, Received,
+// Authentication-Results) is kept apart so that the content stays byte-exact (DECISIONS.md 5).
+struct NewMessage {
+  std::unique_ptr<store::Upload> upload;  // Finished. Or:
+  std::string octets;                     // the whole message in memory.
+};
+
+// Where one copy goes.
+struct Placing {
+  AccountId account;
+  std::string path = "INBOX";  // Created if it does not exist and `create` is set, else INBOX is used.
+  bool create = false;
+  std::string prefix;          // Header fields in front of the content, each line ended by CRLF; may be empty.
+  std::uint8_t flag_bits = 0;  // Flags::Bit.
+  std::vector<std::string> keywords;
+  std::optional<UtcTime> received;  // INTERNALDATE; now if absent.
+};
+struct Placed {
+  MailboxId mailbox;
+  UidValidity uidvalidity;
+  Uid uid;
+  ItemId item;
+};
+
+enum class FlagChange : std::uint8_t { replace, add, remove };
+
+struct StoredFlags {
+  std::vector<Uid> modified;  // RFC 7162 §3.1.3: not changed, their modseq was above UNCHANGEDSINCE.
+  ModSeq highest;             // The mailbox after the change.
+};
+struct Copied {
+  UidValidity uidvalidity;  // Of the target: RFC 9051 COPYUID.
+  std::vector<Uid> from;
+  std::vector<Uid> to;  // to[i] is the copy of from[i].
+};
+
+// What FETCH, RETR and export read of one message.
+struct MessageText {
+  std::string prefix;
+  store::Content content;
+  std::uint64_t size() const { return prefix.size() + content.size(); }
+};
+
+class Mailboxes {
+ public:
+  virtual ~Mailboxes() = default;
+
+  // ---- accounts
+  // Makes INBOX, Drafts, Sent, Junk, Trash, Archive with their roles. Idempotent.
+  virtual Task<Result<void>> create_account(AccountId account) = 0;
+  virtual Task<Result<void>> remove_account(AccountId account) = 0;
+  struct Usage {
+    std::uint64_t bytes = 0;
+    std::uint64_t messages = 0;
+  };
+  virtual Result<Usage> usage(AccountId account) const = 0;  // Exact, from the account record.
+
+  // ---- mailboxes
+  virtual Task<Result<std::vector<MailboxSummary>>> list(AccountId account) = 0;
+  virtual Task<Result<std::optional<MailboxSummary>>> find(AccountId account, std::string path) = 0;
+  // RFC 9051 §6.3.4: missing parents are made too.
+  virtual Task<Result<MailboxId>> create(AccountId account, std::string path, Role role = Role::none) = 0;
+  virtual Task<Result<void>> remove(AccountId account, std::string path) = 0;                  // RFC 9051 §6.3.5.
+  virtual Task<Result<void>> rename(AccountId account, std::string from, std::string to) = 0;  // §6.3.6, INBOX too.
+  // RFC 9051 §6.3.7: names may be subscribed that do not exist.
+  virtual Task<Result<void>> subscribe(AccountId account, std::string path, bool on) = 0;
+  virtual Task<Result<std::vector<std::string>>> subscriptions(AccountId account) = 0;
+
+  // ---- reading (any shard)
+  virtual Task<Result<std::shared_ptr<const View>>> view(AccountId account, MailboxId mailbox) = 0;
+  virtual Task<Result<MessageText>> text(AccountId account, const Row& row) = 0;
+  // The stored envelope/structure record (message/structure.hpp), made at delivery; empty if it must be parsed anew.
+  virtual Task<Result<std::string>> structure(AccountId account, const Row& row) = 0;
+  // Runs `visit` over the structure records of rows [first, last] (0-based) in order, from packed chunks: ENVELOPE of a
+  // large mailbox is a few hundred sequential reads (DECISIONS.md 15). Records are borrowed during the call.
+  virtual Task<Result<void>> structures(AccountId account, std::shared_ptr<const View> view, std::size_t first,
+                                        std::size_t last,
+                                        const std::function<bool(std::size_t row, Bytes record)>& visit) = 0;
+  virtual Result<std::vector<std::string>> keywords(AccountId account) const = 0;  // Index = keyword number.
+
+  // Uids that vanished and rows that changed since `since` (RFC 7162 VANISHED (EARLIER)); nullopt below the floor.
+  virtual Task<Result<std::optional<ViewChanges>>> changes(AccountId account, MailboxId mailbox, ModSeq since) = 0;
+
+  // ---- news: `bell` fires (on the calling shard) at each commit that changes the mailbox, until the Watch goes.
+  class Watch {
+   public:
+    virtual ~Watch() = default;
+  };
+  virtual std::unique_ptr<Watch> watch(AccountId account, MailboxId mailbox, Wakeup& bell) = 0;
+
+  // ---- writing: durable when the task ends
+  // One message into any number of accounts, and `also` (queue records of account 0) in the same commit: all or
+  // nothing.
+  virtual Task<Result<std::vector<Placed>>> file(NewMessage message, std::vector<Placing> placings,
+                                                 store::Batch also = {}) = 0;
+  // IMAP APPEND of several messages (MULTIAPPEND: all or nothing).
+  virtual Task<Result<std::vector<Placed>>> append(AccountId account, MailboxId mailbox,
+                                                   std::vector<std::pair<NewMessage, Placing>> messages) = 0;
+  virtual Task<Result<StoredFlags>> store_flags(AccountId account, MailboxId mailbox, std::vector<Uid> uids,
+                                                FlagChange change, std::uint8_t flag_bits,
+                                                std::vector<std::string> keywords,
+                                                std::optional<ModSeq> unchanged_since = {}) = 0;
+  virtual Task<Result<Copied>> copy(AccountId account, MailboxId from, std::vector<Uid> uids, MailboxId to) = 0;
+  virtual Task<Result<Copied>> move(AccountId account, MailboxId from, std::vector<Uid> uids, MailboxId to) = 0;
+  // Removes those with \Deleted; only among `uids` if given (UID EXPUNGE); `all`: whether \Deleted or not (POP3 DELE).
+  virtual Task<Result<std::vector<Uid>>> expunge(AccountId account, MailboxId mailbox,
+                                                 std::optional<std::vector<Uid>> uids, bool all = false) = 0;
+};
+
+// The one implementation, over any store engine.
+std::unique_ptr<Mailboxes> make_mailboxes(store::Engine& engine, world::Shards& shards, world::Clock& clock,
+                                          world::Random& random, observe::Scope scope);
+
+}  // namespace facteur::mailbox

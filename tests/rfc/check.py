@@ -1,0 +1,1 @@
+print("rfc: nothing to check yet")
