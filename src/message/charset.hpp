@@ -1,0 +1,18 @@
+// Charsets to UTF-8: us-ascii, utf-8, iso-8859-1, iso-8859-15 and windows-1252 here, all others by ICU.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/bytes.hpp"
+
+namespace facteur::message {
+
+bool is_utf8(Bytes octets);
+
+// Always valid UTF-8: what cannot be decoded becomes U+FFFD; an unknown charset is taken as windows-1252 if it is not
+// UTF-8 already.
+std::string to_utf8(Bytes octets, std::string_view charset);
+bool charset_known(std::string_view charset);
+
+}  // namespace facteur::message

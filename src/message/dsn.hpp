@@ -1,0 +1,52 @@
+// Delivery status notifications: multipart/report (RFC 6522) of message/delivery-status (RFC 3464).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/time.hpp"
+
+namespace facteur::message {
+
+enum class Language : std::uint8_t { english, french };
+std::optional<Language> language_of(std::string_view tag);  // "fr", "fr-CA", "en"...
+
+enum class ReportAction : std::uint8_t { failed, delayed, delivered, relayed, expanded };  // RFC 3464 §2.3.3.
+
+struct RecipientReport {
+  std::string final_recipient;     // "user@example.org": where it was to go at last.
+  std::string original_recipient;  // ORCPT as given, xtext decoded: "rfc822;user@example.org"; empty: none.
+  ReportAction action = ReportAction::failed;
+  std::string status;      // RFC 3463: "5.1.1".
+  std::string remote_mta;  // Host name that answered; empty: we decided ourselves.
+  std::string diagnostic;  // What it said: "550 5.1.1 no such user"; one line or several.
+  std::optional<UtcTime> last_attempt;
+  std::optional<UtcTime> will_retry_until;  // For delayed.
+};
+
+struct Report {
+  std::string reporting_mta;  // Our host name.
+  std::string from;           // "MAILER-DAEMON@mx.example.org".
+  std::string to;             // The sender of the message reported on.
+  std::string message_id;     // Without angle brackets; unique.
+  std::string boundary;       // Of letters and digits, random: must not stand in `original`.
+  std::string envelope_id;    // ENVID, xtext decoded; empty: none.
+  std::optional<UtcTime> arrived;
+  UtcTime at;
+  int offset_minutes = 0;
+  Language language = Language::english;
+  std::vector<RecipientReport> recipients;  // All with the same action, or mixed.
+  Bytes original;                           // The message: its header if `headers_only`, or all of it.
+  bool headers_only = true;                 // RET=HDRS; RFC 3461 §4.3.
+  bool utf8 = false;                        // Addresses are UTF-8: message/global-delivery-status (RFC 6533).
+};
+
+// The whole message, CRLF lines, to be sent from the null reverse-path (RFC 3464 §2). Only ASCII unless `utf8` or the
+// original is not.
+std::string build_report(const Report& report);
+
+}  // namespace facteur::message
