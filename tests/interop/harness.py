@@ -1,0 +1,133 @@
+"""The server under test: `facteur serve` with a configuration of its own, on loopback and high ports."""
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import smtplib
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FACTEUR = os.environ.get("FACTEUR", str(ROOT / "build/release/facteur"))
+PASSWORD = "correct horse"
+
+
+def free_ports(count):
+    """Ports nobody listens on now, all different."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+
+
+def wait_for(what, seconds=20, every=0.05):
+    """Calls `what` until it gives something true; that, or an error after `seconds`."""
+    end = time.monotonic() + seconds
+    while True:
+        got = what()
+        if got:
+            return got
+        if time.monotonic() > end:
+            raise AssertionError(f"nothing within {seconds} s")
+        time.sleep(every)
+
+
+def listens(port):
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    return False
+
+
+class Server:
+    """One `facteur serve`. Attributes: smtp, submission, submissions, lmtp, imap, imaps, pop3, pop3s (ports), data."""
+
+    PROTOCOLS = [("smtp", "exchanger", "starttls"), ("submission", "submission", "starttls"),
+                 ("submissions", "submission", "implicit"), ("lmtp", "lmtp", "none"),
+                 ("imap", "imap", "starttls"), ("imaps", "imap", "implicit"),
+                 ("pop3", "pop3", "starttls"), ("pop3s", "pop3", "implicit")]
+
+    def __init__(self, domain="example.org", more="", accounts=("anne", "paul")):
+        self.domain = domain
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="facteur-interop-"))
+        self.data = self.home / "data"
+        self.config = self.home / "facteur.toml"
+        self.log = self.home / "log"
+        ports = free_ports(len(self.PROTOCOLS) + 1)
+        text = [f'hostname = "mx.{domain}"', f'domains = ["{domain}"]', f'postmaster = "{accounts[0]}@{domain}"', ""]
+        listeners = []
+        for (name, protocol, tls), port in zip(self.PROTOCOLS, ports):
+            setattr(self, name, port)
+            listeners += ["[[listener]]", 'address = "127.0.0.1"', f"port = {port}", f'protocol = "{protocol}"', f'tls = "{tls}"',
+                          "plaintext_login = true" if tls == "starttls" and protocol != "exchanger" else "", ""]
+        self.metrics = ports[-1]
+        text += ["[server]", f'data = "{self.data}"', f'metrics = "127.0.0.1:{self.metrics}"', ""]
+        self.config.write_text("\n".join(text) + more + "\n" + "\n".join(listeners))
+        self.process = None
+        self.start()
+        for name in accounts:
+            self.facteur("account", "add", f"{name}@{domain}", stdin=PASSWORD + "\n")
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([FACTEUR, "serve", "-c", self.config], stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL)
+        wait_for(lambda: self.process.poll() is not None or all(listens(getattr(self, p[0])) for p in self.PROTOCOLS))
+        if self.process.poll() is not None:
+            raise AssertionError("facteur ended at start:\n" + self.log.read_text())
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait(30)
+        return self.process.returncode
+
+    def close(self):
+        status = self.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+        return status
+
+    def facteur(self, *arguments, stdin=None, check=True):
+        """Runs a subcommand against this server; its standard output."""
+        done = subprocess.run([FACTEUR, *map(str, arguments), "-c", str(self.config)], input=stdin, text=True,
+                              capture_output=True, timeout=60)
+        if check and done.returncode != 0:
+            raise AssertionError(f"facteur {' '.join(map(str, arguments))}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def address(self, name):
+        return f"{name}@{self.domain}"
+
+    def deliver(self, text, to="anne", sender="someone@outside.example"):
+        """Hands a message in by port 25, as another server would."""
+        with smtplib.SMTP("127.0.0.1", self.smtp, local_hostname="client.outside.example", timeout=30) as client:
+            client.sendmail(sender, [self.address(to)], text)
+
+
+def run(*command, stdin=None, check=True, timeout=60, env=None, cwd=None):
+    """Runs a client; standard output and error together."""
+    done = subprocess.run([str(c) for c in command], input=stdin, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=timeout, cwd=cwd,
+                          env=None if env is None else {**os.environ, **env})
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}")
+    return done.stdout
+
+
+class ServerTest(unittest.TestCase):
+    """A test class with one server for all its tests."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+
+    @classmethod
+    def tearDownClass(cls):
+        status = cls.server.close()
+        if status != 0:
+            raise AssertionError(f"facteur ended with status {status}")
