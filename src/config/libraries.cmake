@@ -1,2 +1,0 @@
-find_package(tomlplusplus REQUIRED)
-target_link_libraries(${name} PRIVATE tomlplusplus::tomlplusplus)
