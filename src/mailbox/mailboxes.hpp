@@ -27,7 +27,21 @@ namespace facteur::mailbox {
 struct NewMessage {
   std::unique_ptr<store::Upload> upload;  // Finished. Or:
   std::string octets;                     // the whole message in memory.
+  std::string head;  // With `upload`: its first octets (the header, 64 KiB are enough), for threads.
 };
+
+// Makes the stored structure record of a message from its whole content (message/structure.hpp). May be called off the
+// shards, from several threads at once.
+using StructureMaker = std::function<std::string(Bytes content)>;
+
+// Failures that callers tell apart (RFC 9051 §7.1: NONEXISTENT or TRYCREATE, ALREADYEXISTS, CANNOT, HASCHILDREN...).
+inline constexpr std::string_view no_such_account = "F-2101";
+inline constexpr std::string_view no_such_mailbox = "F-2102";
+inline constexpr std::string_view mailbox_exists = "F-2103";
+inline constexpr std::string_view bad_mailbox_name = "F-2104";
+inline constexpr std::string_view mailbox_has_children = "F-2105";  // And is \NoSelect itself: RFC 9051 §6.3.5.
+inline constexpr std::string_view mailbox_is_inbox = "F-2106";      // INBOX cannot be deleted.
+inline constexpr std::string_view limit_reached = "F-2107";         // Too many mailboxes or keywords in one account.
 
 // Where one copy goes.
 struct Placing {
@@ -129,10 +143,26 @@ class Mailboxes {
   // Removes those with \Deleted; only among `uids` if given (UID EXPUNGE); `all`: whether \Deleted or not (POP3 DELE).
   virtual Task<Result<std::vector<Uid>>> expunge(AccountId account, MailboxId mailbox,
                                                  std::optional<std::vector<Uid>> uids, bool all = false) = 0;
+
+  // ---- undelete (DECISIONS.md 14): what was expunged stays in a hidden container until housekeep() takes it
+  struct Deleted {
+    Uid id;            // Names it here only.
+    std::string path;  // Where it was.
+    Uid uid;           // The UID it had there.
+    UtcTime at;        // When it was expunged.
+    UtcTime received;
+    std::uint32_t size = 0;
+  };
+  virtual Task<Result<std::vector<Deleted>>> deleted(AccountId account) = 0;
+  // Files them again under new UIDs where they were, or in INBOX if that is gone.
+  virtual Task<Result<std::vector<Placed>>> undelete(AccountId account, std::vector<Uid> ids) = 0;
+  // Ends for good what was expunged before `deleted_before`, and forgets tombstones older than `tombstones_before`
+  // (changes() below them is then nullopt). To be called for each account once a day or so.
+  virtual Task<Result<void>> housekeep(AccountId account, UtcTime deleted_before, UtcTime tombstones_before) = 0;
 };
 
 // The one implementation, over any store engine.
 std::unique_ptr<Mailboxes> make_mailboxes(store::Engine& engine, world::Shards& shards, world::Clock& clock,
-                                          world::Random& random, observe::Scope scope);
+                                          world::Random& random, observe::Scope scope, StructureMaker structure = {});
 
 }  // namespace facteur::mailbox
