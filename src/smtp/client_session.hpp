@@ -17,8 +17,8 @@
 #include "base/bytes.hpp"
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "message/address.hpp"
 #include "smtp/parameters.hpp"
-#include "smtp/path.hpp"
 #include "smtp/reply.hpp"
 #include "smtp/server_session.hpp"
 
@@ -56,12 +56,12 @@ struct Extensions {
 
 struct Transaction {
   struct To {
-    Path path;
+    message::Address address;
     RcptParameters parameters;  // Passed on if the peer has DSN (RFC 3461).
   };
-  Path sender;
-  MailParameters parameters;   // `size` is set by the session.
-  std::vector<To> recipients;  // At least one.
+  std::optional<message::Address> sender;  // nullopt: the null reverse-path.
+  MailParameters parameters;               // `size` is set by the session.
+  std::vector<To> recipients;              // At least one.
   std::vector<Bytes> content;  // In order; borrowed until the transaction has finished. Only CRLF line ends.
 };
 

@@ -15,9 +15,9 @@
 
 #include "base/bytes.hpp"
 #include "base/time.hpp"
+#include "message/address.hpp"
 #include "sasl/server.hpp"
 #include "smtp/parameters.hpp"
-#include "smtp/path.hpp"
 #include "smtp/reply.hpp"
 
 namespace facteur::smtp {
@@ -68,11 +68,11 @@ struct FetchVerifier {  // Answered by verifier().
   std::string login;
 };
 struct AcceptSender {
-  Path sender;
+  std::optional<message::Address> sender;  // nullopt: the null reverse-path (RFC 5321 §4.5.5).
   MailParameters parameters;
 };
 struct AcceptRecipient {
-  Path recipient;  // Empty domain: "postmaster" (RFC 5321 §4.5.1).
+  message::Address recipient;  // Empty domain: "postmaster" (RFC 5321 §4.1.1.3).
   RcptParameters parameters;
 };
 struct AppendContent {
