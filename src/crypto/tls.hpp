@@ -151,8 +151,9 @@ class TlsEngine {
   // The room that always suffices for one record.
   static constexpr std::size_t record_room = 16 * 1024 + 512;
 
+  struct Inside;  // OpenSSL's object; known in crypto/ only.
+
  private:
-  struct Inside;
   explicit TlsEngine(std::unique_ptr<Inside> inside);
   std::unique_ptr<Inside> inside_;
 };
