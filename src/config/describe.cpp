@@ -139,8 +139,8 @@ void describe_session_limits(Limits& t, Visitor& v) {
   v.option(size({"imap_response_memory", "Memory of one IMAP session while one response is being built."},
                 t.imap_response_memory, {mib, 256 * mib}));
   v.option(number({"connections", "Connections open at once, all listeners together."}, t.connections, {10, 1000000}));
-  v.option(number({"connections_per_ip", "Connections open at once from one address; loopback is not counted."},
-                  t.connections_per_ip, {1, 1000000}));
+  v.option(number({"connections_per_address", "Connections open at once from one address; loopback is not counted."},
+                  t.connections_per_address, {1, 1000000}));
 }
 
 void describe_timeouts(Limits& t, Visitor& v) {

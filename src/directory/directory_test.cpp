@@ -1,0 +1,409 @@
+#include <algorithm>
+#include <memory>
+
+#include "crypto/scram.hpp"
+#include "directory/brake.hpp"
+#include "directory/store_authenticator.hpp"
+#include "directory/store_directory.hpp"
+#include "rfc_test.hpp"
+#include "sim/world.hpp"
+#include "store/memory_engine.hpp"
+
+using namespace facteur;
+using namespace facteur::directory;
+
+namespace {
+
+constexpr crypto::Argon2Cost cheap{8, 1, 1};
+
+Settings example_settings() {
+  Settings settings;
+  settings.domains = {"example.org", "other.example"};
+  settings.postmaster = "anne@example.org";
+  settings.cost = cheap;
+  return settings;
+}
+
+// A machine with a directory that forgets everything with it.
+struct Stage {
+  explicit Stage(Duration cache_for = 5min)
+      : world(7),
+        machine(world, {}),
+        engine(store::make_memory_engine({.shards = machine.shards, .clock = machine.clock})),
+        directory(*engine, machine.shards, machine.random, example_settings()),
+        authenticator(directory, machine.shards, machine.clock, machine.random, observe::Scope(sink), cache_for) {}
+
+  template <class T>
+  T finish(Task<T> task, unsigned shard = 1) {
+    struct Run {
+      static Task<void> to(Task<T> task, std::optional<T>& out) { out.emplace(co_await std::move(task)); }
+    };
+    std::optional<T> out;
+    TaskGroup group;
+    machine.shards.run(shard, [&] { group.start(Run::to(std::move(task), out)); });
+    REQUIRE(world.run_until([&] { return out.has_value(); }));
+    return std::move(*out);
+  }
+
+  AccountId add(const std::string& address, const std::string& password = "secret", bool shared = false) {
+    auto id = finish(directory.add_account({address, {password}, "", std::nullopt, shared}));
+    REQUIRE(id.has_value());
+    return *id;
+  }
+  // "account 1 detail", "to a@b,c@d", "nobody", "foreign"
+  std::string where(std::string_view local, std::string_view domain) {
+    const auto target = directory.resolve(local, domain);
+    REQUIRE(target.has_value());
+    if (target->kind == Target::Kind::foreign) return "foreign";
+    if (target->kind == Target::Kind::nobody) return "nobody";
+    if (target->kind == Target::Kind::account) {
+      return "account " + std::to_string(target->account.value) + (target->detail.empty() ? "" : " " + target->detail);
+    }
+    std::string out = "to";
+    for (const auto& address : target->addresses) out += " " + address;
+    return out + (target->detail.empty() ? "" : " / " + target->detail);
+  }
+  bool sends(AccountId id, std::string_view local, std::string_view domain = "example.org") {
+    return directory.may_send_as(id, local, domain).value();
+  }
+  auto login(const std::string& login, const std::string& password, IpAddress from = IpAddress::v4(192, 0, 2, 1)) {
+    return finish(authenticator.check_password(login, {password}, from));
+  }
+
+  sim::World world;
+  sim::Machine machine;
+  observe::NullSink sink;
+  std::unique_ptr<store::MemoryEngine> engine;
+  StoreDirectory directory;
+  StoreAuthenticator authenticator;
+};
+
+std::string code(const Result<void>& result) { return result ? "" : std::string(result.error().code); }
+
+}  // namespace
+
+TEST_CASE("the order of resolving: account, alias, subaddress, postmaster, catch-all, nobody (truth table)") {
+  Stage s;
+  s.add("anne@example.org");       // 1
+  s.add("Paul@Example.ORG");       // 2
+  s.add("weird+tag@example.org");  // 3: an account that looks like a subaddress
+  CHECK(s.finish(s.directory.add_address("paul@example.org", "p.martin@example.org")));
+  CHECK(s.finish(s.directory.set_alias("team@example.org", {"anne@example.org", "Bob@Elsewhere.example"})));
+  struct Row {
+    std::string_view local, domain, expected;
+  };
+  const Row table[] = {
+      {"anne", "example.org", "account 1"},
+      {"ANNE", "EXAMPLE.org.", "account 1"},
+      {"paul", "example.org", "account 2"},
+      {"p.martin", "example.org", "account 2"},
+      {"anne+Shop", "example.org", "account 1 Shop"},
+      {"p.martin+x+y", "example.org", "account 2 x+y"},
+      {"weird+tag", "example.org", "account 3"},
+      {"weird", "example.org", "nobody"},
+      {"team", "example.org", "to anne@example.org Bob@elsewhere.example"},
+      {"team+x", "example.org", "to anne@example.org Bob@elsewhere.example / x"},
+      {"postmaster", "example.org", "to anne@example.org"},
+      {"Abuse", "other.example", "to anne@example.org"},
+      {"nobody", "example.org", "nobody"},
+      {"+x", "example.org", "nobody"},
+      {"", "example.org", "nobody"},
+      {"anne", "other.example", "nobody"},
+      {"anne", "elsewhere.example", "foreign"},
+      {"anne", "sub.example.org", "foreign"},
+      {"anne", "", "foreign"},
+  };
+  for (const auto& row : table) {
+    CAPTURE(row.local);
+    CHECK(s.where(row.local, row.domain) == row.expected);
+  }
+
+  SUBCASE("a catch-all ranks below all of them") {
+    auto settings = example_settings();
+    settings.catch_all["example.org"] = "paul@example.org";
+    s.directory.configure(settings);
+    CHECK(s.where("nobody", "example.org") == "to paul@example.org");
+    CHECK(s.where("nobody", "other.example") == "nobody");
+    CHECK(s.where("anne", "example.org") == "account 1");
+    CHECK(s.where("anne+x", "example.org") == "account 1 x");
+    CHECK(s.where("postmaster", "example.org") == "to anne@example.org");
+  }
+  SUBCASE("a real postmaster account gets its own mail") {
+    s.add("postmaster@other.example");
+    CHECK(s.where("postmaster", "other.example") == "account 4");
+  }
+  SUBCASE("a catch-all or postmaster who does not exist leads nowhere, not in circles") {
+    auto settings = example_settings();
+    settings.catch_all["example.org"] = "ghost@example.org";
+    settings.postmaster = "postmaster@other.example";
+    s.directory.configure(settings);
+    CHECK(s.where("ghost", "example.org") == "nobody");
+    CHECK(s.where("postmaster", "other.example") == "nobody");
+  }
+  SUBCASE("without a separator there are no subaddresses") {
+    auto settings = example_settings();
+    settings.separator.reset();
+    s.directory.configure(settings);
+    CHECK(s.where("anne+x", "example.org") == "nobody");
+    CHECK(s.where("weird+tag", "example.org") == "account 3");
+  }
+}
+
+TEST_RFC("6409 §6.1", "a sender may use its addresses, what leads to it alone, and nothing else") {
+  Stage s;
+  const auto anne = s.add("anne@example.org");
+  const auto paul = s.add("paul@example.org");
+  CHECK(s.finish(s.directory.add_address("anne@example.org", "a@other.example")));
+  CHECK(s.finish(s.directory.set_alias("sales@example.org", {"anne@example.org"})));
+  CHECK(s.finish(s.directory.set_alias("shop@example.org", {"sales@example.org"})));
+  CHECK(s.finish(s.directory.set_alias("team@example.org", {"anne@example.org", "paul@example.org"})));
+  CHECK(s.sends(anne, "anne"));
+  CHECK(s.sends(anne, "ANNE", "EXAMPLE.ORG"));
+  CHECK(s.sends(anne, "a", "other.example"));
+  CHECK(s.sends(anne, "anne+shop"));
+  CHECK(s.sends(anne, "sales"));
+  CHECK(s.sends(anne, "shop"));
+  CHECK(s.sends(anne, "postmaster"));
+  CHECK(!s.sends(anne, "team"));
+  CHECK(!s.sends(anne, "paul"));
+  CHECK(!s.sends(anne, "nobody"));
+  CHECK(!s.sends(anne, "anne", "elsewhere.example"));
+  CHECK(!s.sends(paul, "anne"));
+  CHECK(!s.sends(paul, "sales"));
+  CHECK(!s.sends(AccountId{99}, "anne"));
+
+  auto settings = example_settings();
+  settings.catch_all["example.org"] = "paul@example.org";
+  s.directory.configure(settings);
+  CHECK(s.sends(paul, "anything"));
+  CHECK(!s.sends(paul, "anne"));
+  CHECK(!s.sends(anne, "anything"));
+
+  CHECK(s.finish(s.directory.set_enabled("paul@example.org", false)));
+  CHECK(!s.sends(paul, "paul"));
+}
+
+TEST_CASE("aliases that go in circles let nobody send and end") {
+  Stage s;
+  const auto anne = s.add("anne@example.org");
+  CHECK(s.finish(s.directory.set_alias("a@example.org", {"b@example.org"})));
+  CHECK(s.finish(s.directory.set_alias("b@example.org", {"a@example.org"})));
+  CHECK(!s.sends(anne, "a"));
+}
+
+TEST_CASE("domains: configured ones are permanent, added ones go when they are empty") {
+  Stage s;
+  CHECK(code(s.finish(s.directory.add_domain("example.org"))) == "F-6011");
+  CHECK(code(s.finish(s.directory.add_domain("no domain"))) == "F-6010");
+  CHECK(code(s.finish(s.directory.remove_domain("example.org"))) == "F-6012");
+  CHECK(code(s.finish(s.directory.remove_domain("new.example"))) == "F-6013");
+  CHECK(s.finish(s.directory.add_domain("New.Example")));
+  CHECK(s.directory.is_local_domain("new.example"));
+  CHECK(s.directory.domains() == std::vector<std::string>{"example.org", "new.example", "other.example"});
+  s.add("carl@new.example");
+  CHECK(code(s.finish(s.directory.remove_domain("new.example"))) == "F-6014");
+  CHECK(s.finish(s.directory.set_catch_all("new.example", "carl@new.example")));
+  CHECK(s.where("any", "new.example") == "to carl@new.example");
+  CHECK(s.finish(s.directory.set_catch_all("new.example", "")));
+  CHECK(s.where("any", "new.example") == "nobody");
+  CHECK(s.finish(s.directory.remove_account("carl@new.example")));
+  CHECK(s.finish(s.directory.remove_domain("new.example")));
+  CHECK(!s.directory.is_local_domain("new.example"));
+}
+
+TEST_CASE("ids are never used again; addresses are") {
+  Stage s;
+  const auto first = s.add("anne@example.org");
+  CHECK(!s.finish(s.directory.add_account({"Anne@example.org", {"x"}, "", {}, false})));
+  CHECK(s.finish(s.directory.remove_account("anne@example.org")).value() == first);
+  CHECK(!s.directory.account(first).value());
+  CHECK(s.where("anne", "example.org") == "nobody");
+  const auto second = s.add("anne@example.org");
+  CHECK(second > first);
+}
+
+TEST_CASE("an account keeps id and password when its address changes") {
+  Stage s;
+  const auto id = s.add("anne@example.org");
+  CHECK(s.finish(s.directory.rename_account("anne@example.org", "anne.martin@other.example", true)));
+  CHECK(s.directory.account(id).value()->address == "anne.martin@other.example");
+  CHECK(s.where("anne", "example.org") == "account 1");
+  CHECK(s.login("anne.martin@other.example", "secret").value() == id);
+  CHECK(s.finish(s.directory.rename_account("anne@example.org", "a@example.org", false)));
+  CHECK(s.where("anne.martin", "other.example") == "nobody");
+  CHECK(s.where("anne", "example.org") == "account 1");
+  CHECK(code(s.finish(s.directory.remove_address("a@example.org", "a@example.org"))) == "F-6025");
+  CHECK(s.finish(s.directory.remove_address("a@example.org", "anne@example.org")));
+  CHECK(s.where("anne", "example.org") == "nobody");
+}
+
+TEST_CASE("many changes at once from several shards: each happens wholly, ids differ") {
+  Stage s;
+  struct Run {
+    static Task<void> add(StoreDirectory& directory, std::string address, std::vector<AccountId>& out) {
+      auto id = co_await directory.add_account({std::move(address), {"x"}, "", {}, false});
+      if (id) out.push_back(*id);
+    }
+  };
+  std::vector<AccountId> ids;
+  TaskGroup group;
+  for (unsigned i = 0; i < 20; ++i) {
+    const std::string address = "u" + std::to_string(i % 10) + "@example.org";  // Each address twice.
+    s.machine.shards.run(i % 2, [&] { group.start(Run::add(s.directory, address, ids)); });
+  }
+  REQUIRE(s.world.run_until([&] { return group.empty(); }));
+  std::ranges::sort(ids);
+  CHECK(ids.size() == 10);
+  CHECK(std::ranges::adjacent_find(ids) == ids.end());
+  CHECK(s.directory.accounts()->size() == 10);
+}
+
+TEST_CASE("a change that cannot be made durable fails and changes nothing") {
+  Stage s;
+  s.engine->fail_commits(1);
+  CHECK(!s.finish(s.directory.add_account({"anne@example.org", {"x"}, "", {}, false})));
+  CHECK(s.where("anne", "example.org") == "nobody");
+  s.add("anne@example.org");
+}
+
+TEST_CASE("records survive being cut at every octet, and rot") {
+  AccountRecord record;
+  record.account = {AccountId{5}, "a@example.org", "Anne", 1000, true, {"a@example.org", "b@example.org"}};
+  record.password_phc = "$argon2id$...";
+  record.scram_salt = std::string("\0\1", 2);
+  const std::string whole = write(record);
+  CHECK(read_account(AccountId{5}, whole)->account.addresses == record.account.addresses);
+  for (std::size_t size = 0; size < whole.size(); ++size) CHECK(!read_account(AccountId{5}, whole.substr(0, size)));
+  CHECK(!read_account(AccountId{5}, whole + "x"));
+  CHECK(!read_account(AccountId{5}, "\2" + whole.substr(1)));
+  const std::string alias = write(AddressRecord{AccountId{}, {"x@y", "z@y"}});
+  for (std::size_t size = 0; size < alias.size(); ++size) CHECK(!read_address(alias.substr(0, size)));
+  CHECK(read_address(alias)->targets.size() == 2);
+  CHECK(!read_domain(""));
+}
+
+TEST_CASE("logins: by any address of the account, by the bare name when it is unambiguous, in any case") {
+  Stage s;
+  const auto anne = s.add("anne@example.org");
+  s.add("paul@example.org");
+  s.add("paul@other.example");
+  CHECK(s.login("anne@example.org", "secret").value() == anne);
+  CHECK(s.login("ANNE@Example.org", "secret").value() == anne);
+  CHECK(s.login("anne", "secret").value() == anne);
+  CHECK(s.login("anne@example.org", "secret").value() == anne);  // From memory.
+  CHECK(!s.login("paul", "secret").value());
+  CHECK(!s.login("anne@example.org", "Secret").value());
+  CHECK(!s.login("anne@example.org", "").value());
+  CHECK(!s.login("anne+x@example.org", "secret").value());
+  CHECK(!s.login("ghost@example.org", "secret").value());
+  CHECK(!s.login("", "").value());
+  CHECK(!s.login(std::string(100000, 'a'), "x").value());
+  CHECK(!s.login("anne@example.org", std::string(100000, 'a')).value());
+}
+
+TEST_CASE("a new password is in force at once, a disabled account is out at once") {
+  Stage s;
+  const auto anne = s.add("anne@example.org");
+  CHECK(s.login("anne@example.org", "secret").value() == anne);
+  CHECK(s.finish(s.directory.set_password("anne@example.org", {"next"}, false)));
+  CHECK(!s.login("anne@example.org", "secret").value());
+  CHECK(s.login("anne@example.org", "next").value() == anne);
+  CHECK(s.finish(s.directory.set_enabled("anne@example.org", false)));
+  CHECK(!s.login("anne@example.org", "next").value());
+  CHECK(!s.authenticator.scram_verifier("anne@example.org", "SCRAM-SHA-256")->account);
+}
+
+TEST_CASE("guessing slows down; the same wrong password again does not count") {
+  Stage s;
+  s.add("anne@example.org");
+  int refused_unseen = 0;
+  for (int i = 0; i < 40; ++i) {
+    const auto outcome = s.login("anne@example.org", "guess " + std::to_string(i));
+    if (!outcome) ++refused_unseen;
+  }
+  CHECK(refused_unseen > 20);
+  // The right password from there has to wait too, from elsewhere not.
+  CHECK(!s.login("anne@example.org", "secret"));
+  CHECK(s.login("anne@example.org", "secret", IpAddress::v4(192, 0, 2, 2)).value());
+  s.world.run_for(61s);
+  CHECK(s.login("anne@example.org", "secret").value());
+
+  for (int i = 0; i < 40; ++i) CHECK(s.login("anne", "old", IpAddress::v4(192, 0, 2, 3)).has_value());
+}
+
+TEST_CASE("a source that logged in well is never refused, whatever it tries later") {
+  Stage s;
+  s.add("anne@example.org");
+  CHECK(s.login("anne@example.org", "secret").value());
+  for (int i = 0; i < 40; ++i) CHECK(s.login("anne@example.org", "guess " + std::to_string(i)).has_value());
+  CHECK(s.login("anne@example.org", "secret").value());
+}
+
+TEST_CASE("the brake forgets after an hour and is bounded") {
+  Brake brake(100);
+  const Instant start{1'000'000'000'000};
+  for (int i = 0; i < 10; ++i) brake.went_wrong("a", std::to_string(i), start);
+  CHECK(!brake.may_try("a", start + 59s));
+  CHECK(brake.may_try("a", start + 60s));
+  CHECK(brake.went_wrong("a", "x", start + 2h) == 500ms);
+  CHECK(brake.went_wrong("a", "x", start + 2h) == 500ms);
+  CHECK(brake.went_wrong("a", "y", start + 2h) == 1s);
+  for (int i = 0; i < 1000; ++i) brake.went_wrong("b" + std::to_string(i), "x", start);
+  CHECK(brake.may_try("a", start + 2h));  // Gone for others.
+  brake.went_well("g", start);
+  for (int i = 0; i < 10; ++i) CHECK(brake.went_wrong("g", std::to_string(i), start + 1s) <= 1s);
+  CHECK(brake.may_try("g", start + 2s));
+  const auto v6 = [](std::string_view text) { return Brake::source(*IpAddress::parse(text), "l"); };
+  CHECK(v6("2001:db8::1") == v6("2001:db8::ffff:2"));
+  CHECK(v6("2001:db8::1") != v6("2001:db8:0:1::1"));
+}
+
+TEST_RFC("5802 §3", "the stored keys verify the password's proof, and made-up ones stay the same") {
+  Stage s;
+  const auto anne = s.add("anne@example.org");
+  const auto verifier = s.authenticator.scram_verifier("anne@example.org", "SCRAM-SHA-256");
+  REQUIRE(verifier.has_value());
+  CHECK(verifier->account == anne);
+  const auto keys = crypto::scram_keys(crypto::ScramHash::sha256, "secret", verifier->salt, verifier->iterations);
+  CHECK(keys.stored_key == verifier->stored_key);
+  CHECK(keys.server_key == verifier->server_key);
+  const auto ghost = s.authenticator.scram_verifier("ghost@example.org", "SCRAM-SHA-256");
+  const auto again = s.authenticator.scram_verifier("GHOST@example.org", "SCRAM-SHA-256-PLUS");
+  REQUIRE(ghost.has_value());
+  CHECK(!ghost->account);
+  CHECK(ghost->salt == again->salt);
+  CHECK(ghost->salt.size() == verifier->salt.size());
+  CHECK(ghost->stored_key.size() == verifier->stored_key.size());
+  CHECK(!s.authenticator.scram_verifier("anne@example.org", "SCRAM-MD5"));
+}
+
+TEST_CASE("the password itself is kept only for those who opted in") {
+  Stage s;
+  s.add("anne@example.org");
+  CHECK(!s.authenticator.any_shared_secret());
+  CHECK(!s.authenticator.shared_secret("anne@example.org").value());
+  s.add("paul@example.org", "hunter2", true);
+  CHECK(s.authenticator.any_shared_secret());
+  CHECK(s.authenticator.shared_secret("paul")->value().secret.value == "hunter2");
+  CHECK(s.finish(s.directory.set_password("paul@example.org", {"next"}, false)));
+  CHECK(!s.authenticator.any_shared_secret());
+}
+
+TEST_CASE("the proofs of exchanges computed elsewhere are braked too") {
+  Stage s;
+  const auto anne = s.add("anne@example.org");
+  struct Run {
+    static Task<Result<void>> attempt(Authenticator& a, std::optional<AccountId> outcome) {
+      auto may = co_await a.may_attempt("anne@example.org", IpAddress::v4(192, 0, 2, 9));
+      if (!may) co_return failed(may);
+      co_await a.attempt_finished("anne@example.org", IpAddress::v4(192, 0, 2, 9), outcome);
+      co_return Result<void>();
+    }
+  };
+  int refused = 0;
+  for (int i = 0; i < 20; ++i) refused += s.finish(Run::attempt(s.authenticator, std::nullopt)) ? 0 : 1;
+  CHECK(refused > 5);
+  s.world.run_for(61s);
+  CHECK(s.finish(Run::attempt(s.authenticator, anne)));
+  for (int i = 0; i < 20; ++i) CHECK(s.finish(Run::attempt(s.authenticator, std::nullopt)));
+}

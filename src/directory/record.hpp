@@ -1,0 +1,62 @@
+// The directory's records in account 0 of the store: subspace 'D', each value begins with the number of its layout.
+//
+//   'D' 'a' id             account
+//   'D' 'l' domain 0 local address: belongs to an account, or is an alias
+//   'D' 'd' domain         domain that was added by command
+//   'D' 'n'                the next account id: ids are never reused
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+#include "directory/directory.hpp"
+#include "store/key.hpp"
+
+namespace facteur::directory {
+
+// An account with what proves it. Never leaves this folder.
+struct AccountRecord {
+  Account account;  // The id stands in the key.
+  std::string password_phc;
+  std::string scram_salt;
+  std::uint32_t scram_iterations = 0;
+  std::string scram_stored_key;
+  std::string scram_server_key;
+  std::string secret;  // The password itself, if the account opted in.
+};
+
+struct AddressRecord {
+  AccountId account;                 // 0: an alias.
+  std::vector<std::string> targets;  // Of the alias.
+};
+
+struct DomainRecord {
+  std::string catch_all;
+};
+
+std::string account_key(AccountId id);
+std::string accounts_prefix();
+std::string address_key(std::string_view local, std::string_view domain);
+std::string addresses_prefix(std::string_view domain = {});  // Of all domains without one.
+std::string domain_key(std::string_view domain);
+std::string domains_prefix();
+std::string next_id_key();
+
+AccountId account_of_key(Bytes key);
+std::string address_of_key(Bytes key);  // "local@domain"
+std::string domain_of_key(Bytes key);
+
+std::string write(const AccountRecord& record);
+std::string write(const AddressRecord& record);
+std::string write(const DomainRecord& record);
+
+// Failures: corrupt.
+Result<AccountRecord> read_account(AccountId id, Bytes value);
+Result<AddressRecord> read_address(Bytes value);
+Result<DomainRecord> read_domain(Bytes value);
+
+}  // namespace facteur::directory

@@ -1,0 +1,71 @@
+// The authenticator over the directory's records.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "directory/authenticator.hpp"
+#include "directory/brake.hpp"
+#include "directory/recent.hpp"
+#include "directory/store_directory.hpp"
+#include "observe/event.hpp"
+#include "world/clock.hpp"
+#include "world/random.hpp"
+#include "world/shards.hpp"
+
+namespace facteur::directory {
+
+class StoreAuthenticator : public Authenticator {
+ public:
+  // `cache_for`: how long a verified password is remembered; zero: not at all. Hashes one password before it returns.
+  StoreAuthenticator(const StoreDirectory& directory, world::Shards& shards, world::Clock& clock, world::Random& random,
+                     observe::Scope scope, Duration cache_for);
+
+  void configure(Duration cache_for);  // Any thread.
+
+  Task<Result<std::optional<AccountId>>> check_password(std::string login, observe::Secret password,
+                                                        IpAddress from) override;
+  Task<Result<void>> may_attempt(std::string login, IpAddress from) override;
+  Task<void> attempt_finished(std::string login, IpAddress from, std::optional<AccountId> account) override;
+  Result<ScramVerifier> scram_verifier(std::string_view login, std::string_view mechanism) override;
+  Result<std::optional<SharedSecret>> shared_secret(std::string_view login) override;
+  bool any_shared_secret() const override;
+
+ private:
+  struct Verified {
+    AccountId account;
+    Instant until;
+  };
+  struct Attempt {
+    std::string login;  // Canonical.
+    std::string source;
+    observe::Secret password;
+    Duration hold{};  // Of a refusal.
+  };
+  // What one shard knows. Only touched there.
+  struct Local {
+    Brake brake;
+    Recent<Verified> verified{16384};
+    unsigned hashing = 0;
+  };
+
+  using Outcome = Result<std::optional<AccountId>>;
+  Task<Outcome> check_here(Local& local, Attempt& attempt);
+  Task<Outcome> verify(Local& local, Attempt& attempt, const AccountRecord* record);
+  unsigned home(std::string_view login) const;
+  std::string cache_key(const Attempt& attempt, const AccountRecord& record) const;
+  Outcome refused(Local& local, Attempt& attempt, std::string_view why);
+
+  const StoreDirectory& directory_;
+  world::Shards& shards_;
+  world::Clock& clock_;
+  observe::Scope scope_;
+  std::atomic<std::int64_t> cache_ns_;
+  std::string key_;        // Of this process: cached credentials and made-up salts mean nothing elsewhere.
+  std::string dummy_phc_;  // What unknown users are checked against.
+  std::vector<std::unique_ptr<Local>> locals_;
+};
+
+}  // namespace facteur::directory
