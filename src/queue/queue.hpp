@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,7 +17,11 @@
 #include "base/task.hpp"
 #include "base/time.hpp"
 #include "base/wait.hpp"
+#include "observe/event.hpp"
 #include "store/engine.hpp"
+#include "world/clock.hpp"
+#include "world/random.hpp"
+#include "world/shards.hpp"
 
 namespace facteur::queue {
 
@@ -69,12 +75,37 @@ class Queue {
 
   // Writes the changed states of recipients; removes the entry when all are settled. Durable when it ends.
   virtual Task<Result<void>> settle(const Entry& entry) = 0;
+  // The same into a batch that somebody else commits (with the placement it marks as done, with a report).
+  virtual Result<void> settle(const Entry& entry, store::Batch& batch) = 0;
 
   virtual Result<std::vector<Entry>> list() const = 0;  // Ascending by id. Corrupt ones are left out and reported.
   virtual Result<std::optional<Entry>> find(QueueId id) const = 0;
   virtual Task<Result<void>> hold(QueueId id, bool on) = 0;
   virtual Task<Result<void>> retry(std::optional<QueueId> id) = 0;  // Now; all entries without id.
   virtual Task<Result<void>> remove(QueueId id) = 0;
+
+  // The one who schedules hears of every change, on `shard`, until the Ear goes (which happens there, too).
+  struct Change {
+    enum class Kind : std::uint8_t { accepted, held, released, retry, removed };
+    Kind kind = Kind::accepted;
+    QueueId id;
+    std::optional<Entry> entry;  // Of an accepted one.
+  };
+  class Ear {
+   public:
+    virtual ~Ear() = default;
+  };
+  virtual std::unique_ptr<Ear> listen(unsigned shard, std::function<void(Change)> hear) = 0;
+
+  // Damaged records: kept as they are, left out of list(), reported once (state Q5 of README.md).
+  struct Corrupt {
+    QueueId id;
+    std::string why;
+  };
+  virtual std::vector<Corrupt> quarantined() const = 0;
 };
+
+std::unique_ptr<Queue> make_queue(store::Engine& engine, world::Shards& shards, world::Clock& clock,
+                                  world::Random& random, observe::Scope scope);
 
 }  // namespace facteur::queue
