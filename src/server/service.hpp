@@ -1,17 +1,16 @@
 // What a protocol's driver is to the server: something that serves one accepted connection until it ends.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/task.hpp"
 #include "base/wait.hpp"
+#include "crypto/tls.hpp"
 #include "observe/event.hpp"
 #include "world/network.hpp"
-
-namespace facteur::crypto {
-class TlsServerContext;  // crypto/tls.hpp
-}
 
 namespace facteur::server {
 
@@ -19,16 +18,17 @@ namespace facteur::server {
 struct ListenerParameters {
   enum class Protocol : std::uint8_t { exchanger, submission, lmtp, imap, pop3, metrics };
   Protocol protocol = Protocol::exchanger;
-  bool implicit_tls = false;      // 465, 993, 995: TLS from the first octet.
-  bool plaintext_login = false;   // Only ever true on a loopback address (DECISIONS.md 27).
-  std::string hostname;           // What we call ourselves in greetings.
+  bool implicit_tls = false;     // 465, 993, 995: TLS from the first octet.
+  bool plaintext_login = false;  // Only ever true on a loopback address (DECISIONS.md 27).
+  std::string hostname;          // What we call ourselves in greetings.
 };
 
 // One connection, given to Service::serve. All on the shard that accepted it.
 struct Connection {
   std::unique_ptr<world::Stream> stream;
   ListenerParameters listener;
-  std::shared_ptr<const crypto::TlsServerContext> tls;  // For implicit TLS and STARTTLS; null: none is offered.
+  std::shared_ptr<const crypto::TlsServerContext> tls;  // For STARTTLS; null: it is not offered.
+  std::optional<crypto::TlsSummary> secured;            // Implicit TLS: the listener has shaken hands already.
   observe::Scope scope;                                 // Carries trace id, peer, listener.
   Wakeup* drain;                                        // Fires when the server stops: say 421 or BYE, and end.
 };

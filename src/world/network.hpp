@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
 
 #include "base/bytes.hpp"
 #include "base/ip_address.hpp"
@@ -58,6 +59,13 @@ class Network {
 
   // Listens on the calling shard. Several shards may listen on one endpoint: the kernel spreads the connections.
   virtual Result<std::unique_ptr<Listener>> listen(const Endpoint& endpoint) = 0;
+
+  // Listens on a local (Unix) socket at `path`, mode 0600, on the calling shard; a socket left there by a process that
+  // has died is replaced. peer() and local() of its streams are loopback with port 0. Worlds without one refuse.
+  virtual Result<std::unique_ptr<Listener>> listen_local(const std::string& path) {
+    static_cast<void>(path);
+    return failure(Failure::Kind::refused, "F-6050", "There are no local sockets here");
+  }
 
   // Connects from `source` (nullptr: any), the stream belongs to the calling shard.
   virtual Task<Result<std::unique_ptr<Stream>>> connect(const Endpoint& endpoint, Instant deadline,
