@@ -73,8 +73,8 @@ std::optional<Path> parse_path(std::string_view text, bool utf8);
 struct ListedAddress {
   enum class Kind : std::uint8_t { mailbox, group_start, group_end };
   Kind kind = Kind::mailbox;
-  std::string name;  // Display name, or the group's name: unfolded, unquoted, encoded words kept raw; the comment
-                     // behind the address if there is no display name (RFC 5322 §3.4, old habit).
+  std::string name;    // Display name, or the group's name: unfolded, unquoted, encoded words kept raw; the comment
+                       // behind the address if there is no display name (RFC 5322 §3.4, old habit).
   std::string route;   // RFC 5322 §4.4 obs-route without its ':'; nearly always empty.
   std::string local;   // Not quoted. May hold anything if the address is damaged.
   std::string domain;  // As written, comments and blanks removed; empty if there was none.
@@ -88,17 +88,20 @@ class AddressScanner {
   bool next(ListedAddress& into);
 
  private:
-  struct Words;
-  void skip_blank(std::string* comment);
-  bool at_end();
+  void skip_blanks(std::string* comment);  // Blanks and comments; the text of the last comment goes to `comment`.
+  bool read_word(ListedAddress& into, std::string& local, bool blank_before);
   void read_quoted(std::string& out);
-  void read_domain_literal(std::string& out);
+  void read_domain(std::string& out);
   void read_angle(ListedAddress& into);
   bool read_mailbox(ListedAddress& into);
+  char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
+  bool done() const { return at_ >= text_.size(); }
 
   Bytes text_;
   std::size_t at_ = 0;
   bool in_group_ = false;
+  std::string local_;  // Used again at each step.
+  std::string comment_;
 };
 
 // All of a list, at most `limit` steps.

@@ -31,7 +31,7 @@ class FieldScanner {
  public:
   explicit FieldScanner(Bytes text) : text_(text) {}
 
-  bool next(Field& field);  // False: the header has ended; then ended_at() is known.
+  bool next(Field& field);  // False: the header has ended; then length() is known.
 
   // After next() gave false: octets of the header with its blank line (all of the text if there is none).
   std::size_t length() const { return position_; }
@@ -39,7 +39,11 @@ class FieldScanner {
 
  private:
   Bytes text_;
+  void skip_to_blank_line();
+  std::size_t end_of_line(std::size_t at) const;
+
   std::size_t position_ = 0;
+  bool ended_ = false;
   bool blank_line_ = false;
 };
 

@@ -29,6 +29,13 @@ struct ContentType {
   bool is(std::string_view wanted_type, std::string_view wanted_subtype) const;
 };
 
+// The parameters of a Content-Type or Content-Disposition value as they stand: names in lower case with their RFC 2231
+// marks ("filename*0*"), values unquoted. This is what BODYSTRUCTURE shows.
+Parameters raw_parameters(Bytes value);
+
+// RFC 2231 §3 and §4: continuations joined in order, percent codes and charsets decoded; others as they are.
+Parameters decoded_parameters(Parameters raw);
+
 // RFC 2045 §5; nullopt if there is no type/subtype to be read (then RFC 2045 §5.2 default applies).
 std::optional<ContentType> parse_content_type(Bytes value);
 
@@ -54,6 +61,7 @@ struct Part {
   std::uint64_t body = 0;           // header + header_length.
   std::uint64_t body_length = 0;    // Without the line end that belongs to the boundary (RFC 2046 §5.1.1).
   std::uint32_t lines = 0;          // Line ends in the body, and one for a last line without one.
+  std::uint32_t children = 0;
   ContentType content_type;
 };
 

@@ -48,7 +48,7 @@ class Structure {
   // control octets stand in literals (valid for RFC 3501 and RFC 9051 alike).
   Bytes envelope() const { return envelope_; }
   Bytes bodystructure() const { return bodystructure_; }
-  void append_body(std::string& out) const;  // BODY without extension data.
+  Bytes body() const { return body_; }  // BODY: the same without extension data.
 
   std::uint64_t size() const { return size_; }                    // RFC822.SIZE: prefix + content.
   std::uint64_t header_length() const { return header_length_; }  // With prefix and blank line.

@@ -1,0 +1,194 @@
+#include "message/charset.hpp"
+
+#include <unicode/ucnv.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "base/ascii.hpp"
+
+namespace facteur::message {
+namespace {
+
+void append_utf8(std::string& out, char32_t c) {
+  if (c < 0x80) {
+    out += static_cast<char>(c);
+  } else if (c < 0x800) {
+    out += static_cast<char>(0xc0 | c >> 6);
+    out += static_cast<char>(0x80 | (c & 63));
+  } else {
+    out += static_cast<char>(0xe0 | c >> 12);
+    out += static_cast<char>(0x80 | (c >> 6 & 63));
+    out += static_cast<char>(0x80 | (c & 63));
+  }
+}
+
+// 0x80 to 0x9f of windows-1252; iso-8859-1 never means the C1 controls in mail.
+constexpr std::array<char32_t, 32> windows_1252 = {0x20ac, 0xfffd, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021,
+                                                   0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0xfffd, 0x017d, 0xfffd,
+                                                   0xfffd, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014,
+                                                   0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0xfffd, 0x017e, 0x0178};
+
+std::string from_latin(Bytes octets, bool latin9) {
+  std::string out;
+  out.reserve(octets.size() + octets.size() / 4);
+  for (const char c : octets) {
+    char32_t value = static_cast<unsigned char>(c);
+    if (value >= 0x80 && value < 0xa0) value = windows_1252[value - 0x80];
+    if (latin9) {
+      switch (value) {
+        case 0xa4:
+          value = 0x20ac;
+          break;
+        case 0xa6:
+          value = 0x160;
+          break;
+        case 0xa8:
+          value = 0x161;
+          break;
+        case 0xb4:
+          value = 0x17d;
+          break;
+        case 0xb8:
+          value = 0x17e;
+          break;
+        case 0xbc:
+          value = 0x152;
+          break;
+        case 0xbd:
+          value = 0x153;
+          break;
+        case 0xbe:
+          value = 0x178;
+          break;
+        default:
+          break;
+      }
+    }
+    append_utf8(out, value);
+  }
+  return out;
+}
+
+// Length of the valid UTF-8 sequence at the start, 0 if it is none (RFC 3629 §4: shortest form, no surrogates).
+std::size_t sequence_length(Bytes octets) {
+  const auto at = [&](std::size_t i) { return i < octets.size() ? static_cast<unsigned char>(octets[i]) : 0u; };
+  const auto tail = [&](std::size_t i) { return (at(i) & 0xc0u) == 0x80u; };
+  const unsigned first = at(0);
+  if (first < 0x80) return 1;
+  if (first >= 0xc2 && first <= 0xdf) return tail(1) ? 2 : 0;
+  if (first >= 0xe0 && first <= 0xef) {
+    const unsigned low = first == 0xe0 ? 0xa0 : 0x80;
+    const unsigned high = first == 0xed ? 0x9f : 0xbf;
+    return at(1) >= low && at(1) <= high && tail(2) ? 3 : 0;
+  }
+  if (first >= 0xf0 && first <= 0xf4) {
+    const unsigned low = first == 0xf0 ? 0x90 : 0x80;
+    const unsigned high = first == 0xf4 ? 0x8f : 0xbf;
+    return at(1) >= low && at(1) <= high && tail(2) && tail(3) ? 4 : 0;
+  }
+  return 0;
+}
+
+std::string repaired_utf8(Bytes octets) {
+  std::string out;
+  out.reserve(octets.size());
+  while (!octets.empty()) {
+    const std::size_t length = sequence_length(octets);
+    if (length > 0) {
+      out.append(octets.substr(0, length));
+    } else {
+      out.append("\xef\xbf\xbd");
+    }
+    octets.remove_prefix(length > 0 ? length : 1);
+  }
+  return out;
+}
+
+struct CloseConverter {
+  void operator()(UConverter* converter) const { ucnv_close(converter); }
+};
+using Converter = std::unique_ptr<UConverter, CloseConverter>;
+
+Converter converter_of(std::string_view charset) {
+  if (charset.empty() || charset.size() > 64) return nullptr;
+  const std::string name(charset);
+  UErrorCode error = U_ZERO_ERROR;
+  Converter converter(ucnv_open(name.c_str(), &error));
+  return U_SUCCESS(error) ? std::move(converter) : nullptr;
+}
+
+std::string from_icu(UConverter* converter, Bytes octets) {
+  UErrorCode error = U_ZERO_ERROR;
+  const Converter utf8(ucnv_open("UTF-8", &error));
+  std::string out;
+  std::array<char, 4096> target{};
+  std::array<UChar, 1024> pivot{};
+  UChar* pivot_source = pivot.data();
+  UChar* pivot_target = pivot.data();
+  const char* source = octets.data();
+  const char* const end = octets.data() + octets.size();
+  bool first = true;
+  do {
+    error = U_ZERO_ERROR;
+    char* to = target.data();
+    ucnv_convertEx(utf8.get(), converter, &to, target.data() + target.size(), &source, end, pivot.data(), &pivot_source,
+                   &pivot_target, pivot.data() + pivot.size(), first, true, &error);
+    first = false;
+    out.append(target.data(), static_cast<std::size_t>(to - target.data()));
+  } while (error == U_BUFFER_OVERFLOW_ERROR);
+  return is_utf8(out) ? out : repaired_utf8(out);
+}
+
+enum class Known : unsigned char { no, ascii, utf8, latin, latin9 };
+Known known(std::string_view charset) {
+  using ascii::equal_ignoring_case;
+  if (charset.empty() || equal_ignoring_case(charset, "us-ascii") || equal_ignoring_case(charset, "ascii")) {
+    return Known::ascii;
+  }
+  if (equal_ignoring_case(charset, "utf-8") || equal_ignoring_case(charset, "utf8")) return Known::utf8;
+  if (equal_ignoring_case(charset, "iso-8859-1") || equal_ignoring_case(charset, "latin1") ||
+      equal_ignoring_case(charset, "windows-1252") || equal_ignoring_case(charset, "cp1252")) {
+    return Known::latin;
+  }
+  if (equal_ignoring_case(charset, "iso-8859-15")) return Known::latin9;
+  return Known::no;
+}
+
+}  // namespace
+
+bool is_utf8(Bytes octets) {
+  std::size_t i = 0;
+  while (i < octets.size()) {
+    if (static_cast<unsigned char>(octets[i]) < 0x80) {
+      ++i;
+      continue;
+    }
+    const std::size_t length = sequence_length(octets.substr(i, 4));
+    if (length == 0) return false;
+    i += length;
+  }
+  return true;
+}
+
+std::string to_utf8(Bytes octets, std::string_view charset) {
+  switch (known(charset)) {
+    case Known::utf8:
+      return is_utf8(octets) ? std::string(octets) : repaired_utf8(octets);
+    case Known::ascii:
+      return is_utf8(octets) ? std::string(octets) : from_latin(octets, false);
+    case Known::latin:
+      return from_latin(octets, false);
+    case Known::latin9:
+      return from_latin(octets, true);
+    case Known::no:
+      break;
+  }
+  if (const Converter converter = converter_of(charset)) return from_icu(converter.get(), octets);
+  return is_utf8(octets) ? std::string(octets) : from_latin(octets, false);
+}
+
+bool charset_known(std::string_view charset) { return known(charset) != Known::no || converter_of(charset) != nullptr; }
+
+}  // namespace facteur::message

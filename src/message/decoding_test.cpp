@@ -1,0 +1,135 @@
+// Transfer encodings, charsets, encoded words, message ids.
+#include "message/charset.hpp"
+#include "message/encoded_word.hpp"
+#include "message/header.hpp"
+#include "message/references.hpp"
+#include "message/transfer.hpp"
+#include "rfc_test.hpp"
+
+namespace facteur::message {
+namespace {
+
+TEST_RFC("2045 §6.7", "quoted-printable") {
+  CHECK(decode_quoted_printable("caf=C3=A9 =\r\nna=c3=afve  \r\nend=3D") == "café naïve\r\nend=");
+  CHECK(decode_quoted_printable("a=ZZb=4") == "a=ZZb=4");
+  CHECK(decode_quoted_printable("a=") == "a");
+  CHECK(decode_quoted_printable("one\ntwo=\nthree") == "one\ntwothree");
+  std::string text = "From me\r\n.dot\r\ntrailing blank \r\nlong " + std::string(200, 'x') + " é=\r\n\ttab";
+  for (int c = 0; c < 256; ++c) text += static_cast<char>(c);
+  std::string expected = text;
+  const std::string encoded = encode_quoted_printable(text);
+  for (std::size_t start = 0; start < encoded.size();) {
+    const std::size_t end = std::min(encoded.find("\r\n", start), encoded.size());
+    CHECK(end - start <= 76);
+    start = end + 2;
+  }
+  // The lone LF of the octets is taken as a line end, all else is as it was.
+  const std::size_t lone = expected.find("\t\n") + 1;
+  expected.insert(lone, 1, '\r');
+  CHECK(decode_quoted_printable(encoded) == expected);
+}
+
+TEST_RFC("2045 §6.8", "base64 of mail passes over what does not belong") {
+  CHECK(decode_base64("SGVs\r\nbG8=") == "Hello");
+  CHECK(decode_base64("SGVsbG8") == "Hello");
+  CHECK(decode_base64("S-G V*s!bG8=") == "Hello");
+  CHECK(decode_base64("SGVsbG8=IQ==") == "Hello!");
+  CHECK(decode_base64("====") == "");
+  std::string octets;
+  for (int i = 0; i < 1000; ++i) {
+    octets += static_cast<char>(i * 7);
+    CHECK(decode_base64(encode_base64_lines(octets)) == octets);
+  }
+}
+
+TEST_CASE("charsets become UTF-8, whatever comes") {
+  CHECK(to_utf8("caf\xe9 \x80", "iso-8859-1") == "café €");
+  CHECK(to_utf8("\xa4", "ISO-8859-15") == "€");
+  CHECK(to_utf8("\x93x\x94", "windows-1252") == "“x”");
+  CHECK(to_utf8("a\xff\xc3\xa9", "utf-8") == "a\xef\xbf\xbdé");
+  CHECK(to_utf8("\xcf\xf0\xe8", "koi8-r") == "оПХ");
+  CHECK(to_utf8("\x1b$B$3\x1b(B", "iso-2022-jp") == "こ");
+  CHECK(to_utf8("caf\xe9", "no-such-charset") == "café");
+  CHECK(to_utf8("café", "no-such-charset") == "café");
+  CHECK_FALSE(is_utf8("\xed\xa0\x80"));
+  CHECK_FALSE(is_utf8("\xc0\x80"));
+  CHECK_FALSE(is_utf8("\xf4\x90\x80\x80"));
+  CHECK(charset_known("Shift_JIS"));
+  CHECK_FALSE(charset_known("no-such-charset"));
+  std::string all;
+  for (int c = 0; c < 256; ++c) all += static_cast<char>(c);
+  for (const auto* name : {"utf-8", "iso-8859-1", "shift_jis", "gb18030", "utf-7", "utf-16", "x"})
+    CHECK(is_utf8(to_utf8(all, name)));
+}
+
+TEST_RFC("2047 §8", "the examples of the standard") {
+  CHECK(decoded_text("=?ISO-8859-1?Q?a?=") == "a");
+  CHECK(decoded_text("=?ISO-8859-1?Q?a?= b") == "a b");
+  CHECK(decoded_text("=?ISO-8859-1?Q?a?=  =?ISO-8859-1?Q?b?=") == "ab");
+  CHECK(decoded_text("=?ISO-8859-1?Q?a?=\r\n   =?ISO-8859-1?Q?b?=") == "ab");
+  CHECK(decoded_text("=?ISO-8859-1?Q?a_b?=") == "a b");
+  CHECK(decoded_text("=?US-ASCII?Q?Keith_Moore?= <moore@cs.example>") == "Keith Moore <moore@cs.example>");
+  CHECK(decoded_text("=?ISO-8859-1?B?SWYgeW91IGNhbiByZWFkIHRoaXMgeW8=?=\r\n "
+                     "=?ISO-8859-2?B?dSB1bmRlcnN0YW5kIHRoZSBleGFtcGxlLg==?=") ==
+        "If you can read this you understand the example.");
+}
+
+TEST_RFC("2231 §5", "an encoded word may carry a language") {
+  CHECK(decoded_text("=?US-ASCII*EN?Q?Keith?=") == "Keith");
+}
+
+TEST_RFC("2047 §5", "characters split between words, raw octets and damage") {
+  CHECK(decoded_text("=?utf-8?B?w6k=?= =?utf-8?Q?=C3?= =?utf-8?Q?=A9?=") == "éé");
+  CHECK(decoded_text("caf\xe9") == "café");
+  CHECK(decoded_text("café") == "café");
+  CHECK(decoded_text("=?utf-8?X?a?= =?utf-8?Q?a =?=") == "=?utf-8?X?a?= a =");
+  CHECK(decoded_text("=?utf-8?Q?a=0D=0Ab=00?=") == "a  b ");
+  const std::string_view text = "x =?utf-8?Q?=C3=A9?= =?iso-8859-1*fr?B?6Q==?= y";
+  for (std::size_t cut = 0; cut <= text.size(); ++cut) CHECK(is_utf8(decoded_text(text.substr(0, cut))));
+  std::string many;
+  for (int i = 0; i < 50'000; ++i) many += "=?a?q?";
+  CHECK(is_utf8(decoded_text(many)));
+}
+
+TEST_RFC("2047 §2", "written words are short and read back") {
+  const std::string text = "Réunion à l'été, compte rendu détaillé de la dernière séance du conseil — с приветом";
+  const std::string encoded = encoded_text(text);
+  CHECK(decoded_text(encoded) == text);
+  for (std::size_t start = 0; start < encoded.size();) {
+    const std::size_t end = std::min(encoded.find("\r\n", start), encoded.size());
+    CHECK(end - start <= 76);
+    start = end + 2;
+  }
+  CHECK(encoded_text("plain text") == "plain text");
+  CHECK(encoded_phrase("Joe Q. \"X\"") == "\"Joe Q. \\\"X\\\"\"");
+  CHECK(encoded_phrase("Joe X") == "Joe X");
+}
+
+TEST_RFC("5322 §3.6.4", "message ids") {
+  using Ids = std::vector<std::string>;
+  CHECK(parse_message_ids(" <a@b>\r\n (comment <no@x>) <c@d><e@f>") == Ids{"a@b", "c@d", "e@f"});
+  CHECK(parse_message_ids("Your message of <a@b> \"<no@x>\"") == Ids{"a@b"});
+  CHECK(parse_message_ids("<\"01KF8JCEOCBS0045PS\"@xxx.yyy.com>") == Ids{"01KF8JCEOCBS0045PS@xxx.yyy.com"});
+  CHECK(parse_message_ids("<\"a b\"@c>") == Ids{"\"a b\"@c"});
+  CHECK(parse_message_ids("<a@b <c@d> <e") == Ids{"c@d"});
+  CHECK(thread_parents("<a@b> <c@d>", "<x@y>") == Ids{"a@b", "c@d"});
+  CHECK(thread_parents("", "<x@y> <z@y>") == Ids{"x@y"});
+}
+
+TEST_RFC("5256 §2.1", "base subjects") {
+  bool reply = false;
+  CHECK(base_subject("Re: hello", &reply) == "hello");
+  CHECK(reply);
+  CHECK(base_subject("hello", &reply) == "hello");
+  CHECK_FALSE(reply);
+  CHECK(base_subject("  RE : Fwd:\tFW: [list] hello  there (fwd) (FWD)") == "hello there");
+  CHECK(base_subject("[fwd: re: hello]") == "hello");
+  CHECK(base_subject("[blob]") == "[blob]");
+  CHECK(base_subject("[a] [b] x") == "x");
+  CHECK(base_subject("Re[2]: x") == "x");
+  CHECK(base_subject("Re:") == "");
+  CHECK(base_subject("Regarding x") == "Regarding x");
+}
+
+}  // namespace
+}  // namespace facteur::message
