@@ -134,4 +134,27 @@ void ContentReader::slowly(Progress& progress, std::size_t to) {
   }
 }
 
+ContentReader::Fault find_bare_line_end(std::span<const Bytes> pieces) {
+  std::uint64_t cr_before = 0;
+  for (const Bytes piece : pieces) {
+    std::size_t at = 0;
+    for (; at + block <= piece.size(); at += block) {
+      const Masks masks = masks_of(piece.data() + at);
+      const std::uint64_t expected = masks.cr << 1 | cr_before;
+      if (masks.lf != expected) {
+        const std::uint64_t first = (masks.lf ^ expected) & (~(masks.lf ^ expected) + 1);
+        return (masks.lf & first) != 0 ? ContentReader::Fault::bare_lf : ContentReader::Fault::bare_cr;
+      }
+      cr_before = masks.cr >> 63;
+    }
+    for (; at < piece.size(); ++at) {
+      if ((piece[at] == '\n') != (cr_before != 0)) {
+        return piece[at] == '\n' ? ContentReader::Fault::bare_lf : ContentReader::Fault::bare_cr;
+      }
+      cr_before = piece[at] == '\r' ? 1 : 0;
+    }
+  }
+  return cr_before != 0 ? ContentReader::Fault::bare_cr : ContentReader::Fault::none;
+}
+
 }  // namespace facteur::smtp

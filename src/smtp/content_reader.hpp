@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/bytes.hpp"
 
@@ -40,5 +41,8 @@ class ContentReader {
 
   At at_ = At::line_start;
 };
+
+// The first fault in content that is about to be sent (RFC 5321 §2.3.8); NUL is none here.
+ContentReader::Fault find_bare_line_end(std::span<const Bytes> pieces);
 
 }  // namespace facteur::smtp
