@@ -50,6 +50,7 @@ std::vector<Token> split(Bytes line, Bytes& date) {
       bool quoted = false;
       while (i < line.size() && (quoted || (!ascii::is_space(line[i]) && line[i] != ';' && line[i] != '('))) {
         if (line[i] == '"') quoted = !quoted;
+        if (line[i] == '\\' && quoted && i + 1 < line.size()) ++i;
         ++i;
       }
       tokens.push_back({line.substr(start, i - start), false});
@@ -292,10 +293,8 @@ std::string write_received(const ReceivedBy& by) {
   }
   if (!by.id.empty()) out.append("\r\n\tid ").append(cleaned(by.id, 128));
   if (!by.for_address.empty()) {
-    std::string address;
-    for (const char c : by.for_address.substr(0, 512)) {
-      if (!ascii::is_control(c) && c != '<' && c != '>') address += c;
-    }
+    const auto valid = Address::parse(by.for_address);  // A quoted local part may hold any mark.
+    const std::string address = valid ? valid->text() : cleaned(by.for_address, 512);
     out.append("\r\n\tfor <").append(address).append(">");
   }
   // RFC 8314 §4.3: the tls clause takes the registered name of the cipher suite, and stands last.
