@@ -172,6 +172,10 @@ void describe_smtp(Smtp& t, Visitor& v) {
                 t.banner));
   v.option(flag({"require_fqdn", "Refuse EHLO names without a dot on exchanger listeners.", "RFC 5321 §4.1.1.1"},
                 t.require_fqdn));
+  v.option(
+      flag({"add_received_ip", "Write the address of the client into the Received field of mail that our users submit.",
+            "RFC 5321 §4.4"},
+           t.add_received_ip));
   v.option(flag({"etrn", "Obey ETRN: a client asks that its waiting mail be tried now.", "RFC 1985"}, t.etrn));
   v.option(flag({"vrfy", "Answer VRFY with whether an address exists, instead of 252.", "RFC 5321 §7.3"}, t.vrfy));
 }

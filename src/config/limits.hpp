@@ -26,7 +26,7 @@ struct Limits {
   std::uint64_t imap_session_memory = 1024 * 1024;
   std::uint64_t imap_response_memory = 4 * 1024 * 1024;  // While one response is being built.
 
-  std::uint64_t connections = 20000;       // Open at once, all listeners together.
+  std::uint64_t connections = 20000;            // Open at once, all listeners together.
   std::uint64_t connections_per_address = 100;  // Loopback is not counted.
 
   Duration smtp_command_timeout = 5min;  // RFC 5321 §4.5.3.2.7.

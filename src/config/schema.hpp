@@ -55,6 +55,7 @@ struct Tls {
 struct Smtp {
   std::string banner;         // Behind the host name in the greeting; empty: "ESMTP Facteur".
   bool require_fqdn = false;  // Refuse EHLO names without a dot at the exchanger.
+  bool add_received_ip = true;
   bool etrn = true;           // Obey ETRN (RFC 1985).
   bool vrfy = false;
 };

@@ -16,7 +16,7 @@ namespace facteur::server {
 
 // How the listener that took the connection is configured (one [[listener]] of the configuration).
 struct ListenerParameters {
-  enum class Protocol : std::uint8_t { exchanger, submission, lmtp, imap, pop3, metrics };
+  enum class Protocol : std::uint8_t { exchanger, submission, lmtp, imap, pop3, metrics, control };
   Protocol protocol = Protocol::exchanger;
   bool implicit_tls = false;     // 465, 993, 995: TLS from the first octet.
   bool plaintext_login = false;  // Only ever true on a loopback address (DECISIONS.md 27).

@@ -1,0 +1,70 @@
+// One whole mail server, wired: the only place that knows every part. The world comes in as doors, so that the program
+// assembles it over host/ and the simulator over sim/, two of them side by side if need be.
+//
+//   Server server(doors, sink, std::move(engine), config, load_again);
+//   co_await server.start();   ... co_await server.stop();     // both on shard 0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/task.hpp"
+#include "config/load.hpp"
+#include "config/schema.hpp"
+#include "dns/resolver.hpp"
+#include "observe/event.hpp"
+#include "server/certificates.hpp"
+#include "store/engine.hpp"
+#include "world/clock.hpp"
+#include "world/disk.hpp"
+#include "world/network.hpp"
+#include "world/random.hpp"
+#include "world/shards.hpp"
+
+namespace facteur::server {
+
+// All outlive the server.
+struct Doors {
+  world::Clock& clock;
+  world::Network& network;
+  world::Disk& disk;  // Rooted at the data folder; the engine has the same.
+  world::Random& random;
+  world::Shards& shards;
+  dns::Resolver& resolver;
+  ReadFile read_file;    // Files outside the data folder (certificates). May block.
+  std::string ca_pem{};  // Trust anchors for servers we must verify; may be empty.
+};
+
+// Makes and checks the id of the data folder (DECISIONS.md 16). Fails when the configuration expects another one.
+Result<std::string> check_instance(world::Disk& disk, world::Random& random, const std::string& expected);
+
+class Server {
+ public:
+  // `load_again` reads the configuration from where it came (for reload; may block); null: it never changes.
+  Server(Doors doors, observe::Sink& sink, std::unique_ptr<store::Engine> engine,
+         std::shared_ptr<const config::Config> config, std::function<config::Loaded()> load_again = {});
+  ~Server();
+
+  // On shard 0. When it fails nothing listens; then call stop() all the same.
+  Task<Result<void>> start();
+
+  // On shard 0. No new connections; sessions get 421 or BYE and until limits.drain_timeout; then everything is closed,
+  // and the object may be destroyed.
+  Task<void> stop();
+
+  // On shard 0. Reads the configuration again. The problems, one a line; empty: the new one is in force.
+  Task<std::string> reload();
+
+  // On shard 0: a request as the control socket takes it (server/commands.hpp).
+  Task<std::string> command(std::string request);
+
+  std::shared_ptr<const config::Config> config() const;
+  const std::string& instance() const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace facteur::server

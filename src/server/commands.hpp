@@ -1,0 +1,43 @@
+// What operators ask: JSON requests from the control socket, or straight from `facteur` when no server runs.
+//
+//   {"command": "account.add", "address": "anne@example.org", "password": "..."}
+//   {"ok": true, "result": {...}}    {"ok": false, "code": "F-6021", "error": "There is no account ..."}
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/task.hpp"
+#include "directory/admin.hpp"
+#include "directory/directory.hpp"
+#include "mailbox/mailboxes.hpp"
+#include "observe/event.hpp"
+#include "queue/queue.hpp"
+#include "store/engine.hpp"
+
+namespace facteur::server {
+
+struct CommandDoors {
+  directory::Directory& directory;
+  directory::Admin& admin;
+  mailbox::Mailboxes& mailboxes;
+  queue::Queue& queue;
+  const store::Engine& engine;
+  observe::Scope scope;
+  // What only a running server can say and do; empty without one.
+  std::function<std::string()> status;        // Members of a JSON object, without braces; may be empty.
+  std::function<Task<std::string>()> reload;  // Problems, one a line; empty: the new configuration is in force.
+};
+
+class Commands {
+ public:
+  explicit Commands(CommandDoors doors) : doors_(std::move(doors)) {}
+
+  // Never fails: what is wrong is said in the reply. On any shard.
+  Task<std::string> answer(std::string request);
+
+ private:
+  CommandDoors doors_;
+};
+
+}  // namespace facteur::server

@@ -1,0 +1,251 @@
+#include "server/listener.hpp"
+
+#include <algorithm>
+#include <exception>
+
+#include "base/assert.hpp"
+#include "tls/stream.hpp"
+
+namespace facteur::server {
+
+using Protocol = ListenerParameters::Protocol;
+
+namespace {
+
+std::string_view protocol_name(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::exchanger:
+      return "exchanger";
+    case Protocol::submission:
+      return "submission";
+    case Protocol::lmtp:
+      return "lmtp";
+    case Protocol::imap:
+      return "imap";
+    case Protocol::pop3:
+      return "pop3";
+    case Protocol::metrics:
+      return "metrics";
+    case Protocol::control:
+      return "control";
+  }
+  return "unknown";
+}
+
+// RFC 7301: only these have a registered name.
+std::vector<std::string> alpn_of(Protocol protocol) {
+  if (protocol == Protocol::imap) return {"imap"};
+  if (protocol == Protocol::pop3) return {"pop3"};
+  return {};
+}
+
+// What we say to a connection too many, in its own words.
+std::string refusal(Protocol protocol, const std::string& hostname) {
+  switch (protocol) {
+    case Protocol::imap:
+      return "* BYE Too many connections\r\n";  // RFC 9051 §7.1.5.
+    case Protocol::pop3:
+      return "-ERR [SYS/TEMP] Too many connections\r\n";  // RFC 3206 §4.
+    case Protocol::metrics:
+      return "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    case Protocol::control:
+      return {};
+    default:
+      return "421 4.7.0 " + hostname + " Too many connections, try again later\r\n";  // RFC 5321 §3.8.
+  }
+}
+
+// The operator's own look-ups are not worth a line each.
+bool is_ours(Protocol protocol) { return protocol == Protocol::metrics || protocol == Protocol::control; }
+
+std::string what_was_thrown(const std::exception_ptr& thrown) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "something that is no exception of ours";
+  }
+}
+
+}  // namespace
+
+struct ShardListeners::Open {
+  ShardListeners& owner;
+  ConnectionBudget::Ticket ticket;
+  Wakeup drain{};
+  TrackedStream* stream = nullptr;  // Null once the service has let go of it.
+
+  Open(ShardListeners& listeners, ConnectionBudget::Ticket place) : owner(listeners), ticket(std::move(place)) {
+    owner.open_.insert(this);
+  }
+  Open(const Open&) = delete;
+  Open& operator=(const Open&) = delete;
+  ~Open() { owner.open_.erase(this); }
+};
+
+// The stream of a connection, known to its Open so that drain() can close it wherever the service has put it.
+class ShardListeners::TrackedStream : public world::Stream {
+ public:
+  TrackedStream(std::unique_ptr<world::Stream> below, Open& open) : below_(std::move(below)), open_(open) {
+    open_.stream = this;
+  }
+  TrackedStream(const TrackedStream&) = delete;
+  TrackedStream& operator=(const TrackedStream&) = delete;
+  ~TrackedStream() override { open_.stream = nullptr; }
+
+  Task<Result<bool>> readable(Instant deadline, Wakeup* wakeup) override { return below_->readable(deadline, wakeup); }
+  Task<Result<std::size_t>> read(Room room, Instant deadline) override { return below_->read(room, deadline); }
+  Task<Result<void>> write(Bytes bytes, Instant deadline) override { return below_->write(bytes, deadline); }
+  Task<Result<void>> write(std::span<const Bytes> pieces, Instant deadline) override {
+    return below_->write(pieces, deadline);
+  }
+  void end() override { below_->end(); }
+  void close() override { below_->close(); }
+  Endpoint peer() const override { return below_->peer(); }
+  Endpoint local() const override { return below_->local(); }
+
+ private:
+  std::unique_ptr<world::Stream> below_;
+  Open& open_;
+};
+
+ShardListeners::ShardListeners(Doors doors, observe::Scope scope)
+    : doors_(std::move(doors)), scope_(std::move(scope)), tasks_([this](const std::exception_ptr& thrown) {
+        scope_.event("task_bug_caught").level(observe::Level::error).field("what", what_was_thrown(thrown));
+      }) {}
+
+ShardListeners::~ShardListeners() = default;
+
+std::string ShardListeners::new_trace() {
+  constexpr std::string_view digits = "abcdefghijklmnopqrstuvwxyz234567";
+  std::uint64_t bits = doors_.random.number();
+  std::string out;
+  for (int i = 0; i < 12; ++i, bits >>= 5) out += digits[bits & 31];
+  return out;
+}
+
+Result<void> ShardListeners::listen(std::shared_ptr<const ListenerPlan> plan) {
+  auto listener = doors_.network.listen(plan->endpoint);
+  if (!listener) return failed(listener);
+  return serve_on(std::move(*listener), std::move(plan));
+}
+
+Result<void> ShardListeners::serve_on(std::unique_ptr<world::Listener> listener,
+                                      std::shared_ptr<const ListenerPlan> plan) {
+  sockets_.push_back(std::make_unique<Socket>(Socket{std::move(listener), std::move(plan)}));
+  tasks_.start(accept_all(*sockets_.back()));
+  return {};
+}
+
+Result<void> ShardListeners::take(std::shared_ptr<const ListenerPlan> plan) {
+  for (auto& socket : sockets_) {
+    if (socket->closed || socket->plan->endpoint != plan->endpoint) continue;
+    socket->plan = std::move(plan);
+    return {};
+  }
+  return listen(std::move(plan));
+}
+
+void ShardListeners::keep_only(const std::vector<std::shared_ptr<const ListenerPlan>>& plans) {
+  for (auto& socket : sockets_) {
+    const auto& old = *socket->plan;
+    const bool wanted = std::ranges::any_of(plans, [&](const auto& plan) { return plan->endpoint == old.endpoint; });
+    if (wanted || socket->closed || is_ours(old.parameters.protocol)) continue;
+    socket->closed = true;  // The accepting task may still be inside accept(): the object stays.
+    socket->listener->close();
+  }
+}
+
+Task<void> ShardListeners::accept_all(Socket& socket) {
+  while (!socket.closed) {
+    auto stream = co_await socket.listener->accept();
+    if (stream) {
+      tasks_.start(serve(socket.plan, std::move(*stream)));
+      continue;
+    }
+    if (stream.error().kind == Failure::Kind::closed || socket.closed) co_return;
+    // RELIABILITY R6: descriptors have run out. They come back when connections end; until then, do not spin.
+    scope_.event("accept_failed").field("listener", socket.plan->name).failure(stream.error());
+    co_await doors_.clock.sleep_until(doors_.clock.now() + 100ms);
+  }
+}
+
+Task<void> ShardListeners::serve(std::shared_ptr<const ListenerPlan> plan, std::unique_ptr<world::Stream> stream) {
+  const Endpoint peer = stream->peer();
+  auto ticket = doors_.budget.admit(peer.address);
+  if (!ticket || draining_) {
+    scope_.event("connection_refused")
+        .level(observe::Level::warning)
+        .field("listener", plan->name)
+        .field("peer", to_string(peer));
+    co_await turn_away(*plan, std::move(stream));
+    co_return;
+  }
+  const Instant start = doors_.clock.now();
+  Open open(*this, std::move(*ticket));
+  const observe::Scope scope =
+      scope_.with("trace", new_trace()).with("listener", plan->name).with("peer", to_string(peer));
+  std::string bug;
+  try {
+    co_await serve_admitted(*plan, open, std::move(stream), scope);
+  } catch (const std::exception& thrown) {
+    bug = thrown.what();  // Our own error ends this session and no other.
+  }
+  if (!bug.empty()) scope.event("session_bug_caught").level(observe::Level::error).field("what", bug);
+  scope.event("connection_finished")
+      .level(is_ours(plan->parameters.protocol) ? observe::Level::debug : observe::Level::info)
+      .field("protocol", protocol_name(plan->parameters.protocol))
+      .field("duration_ms", (doors_.clock.now() - start) / 1ms);
+}
+
+Task<void> ShardListeners::serve_admitted(const ListenerPlan& plan, Open& open, std::unique_ptr<world::Stream> stream,
+                                          observe::Scope scope) {
+  Connection connection{
+      std::make_unique<TrackedStream>(std::move(stream), open), plan.parameters, {}, {}, scope, &open.drain};
+  if (plan.offer_tls) connection.tls = doors_.tls();
+  if (plan.parameters.implicit_tls) {
+    const Instant deadline = doors_.clock.now() + plan.handshake_timeout;
+    auto secured =
+        co_await tls::accept(std::move(connection.stream), doors_.tls(), alpn_of(plan.parameters.protocol), deadline);
+    if (!secured) {
+      scope.event("tls_handshake_failed").failure(secured.error()).level(observe::Level::info);
+      co_return;
+    }
+    connection.stream = std::move(secured->stream);
+    connection.secured = std::move(secured->summary);
+  }
+  co_await plan.service->serve(std::move(connection));
+}
+
+Task<void> ShardListeners::turn_away(const ListenerPlan& plan, std::unique_ptr<world::Stream> stream) {
+  if (!plan.parameters.implicit_tls) {
+    const std::string text = refusal(plan.parameters.protocol, plan.parameters.hostname);
+    static_cast<void>(co_await stream->write(text, doors_.clock.now() + 1s));
+  }
+  stream->close();
+}
+
+Task<void> ShardListeners::drain(Instant deadline) {
+  draining_ = true;
+  for (auto& socket : sockets_) {
+    socket->closed = true;
+    socket->listener->close();
+  }
+  const std::vector<Open*> all(open_.begin(), open_.end());
+  for (auto* open : all) {
+    if (open_.contains(open)) open->drain.fire();
+  }
+  while (!tasks_.empty() && doors_.clock.now() < deadline) {
+    co_await doors_.clock.sleep_until(std::min(deadline, doors_.clock.now() + 20ms));
+  }
+  if (tasks_.empty()) co_return;
+  scope_.event("drain_deadline_passed").level(observe::Level::warning).field("connections", open_.size());
+  for (auto* open : std::vector<Open*>(open_.begin(), open_.end())) {
+    if (open_.contains(open) && open->stream) open->stream->close();
+  }
+  // Closed streams end every wait on them; what still runs waits for the disk or the pool, which always answer.
+  while (!tasks_.empty()) co_await doors_.clock.sleep_until(doors_.clock.now() + 20ms);
+}
+
+}  // namespace facteur::server

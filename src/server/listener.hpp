@@ -1,0 +1,79 @@
+// The listeners of one shard: they accept, turn away what is too much, shake hands for implicit TLS, give each
+// connection to its service, and end all of them when the server drains. All calls on the shard.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/task.hpp"
+#include "server/budget.hpp"
+#include "server/service.hpp"
+#include "world/clock.hpp"
+#include "world/network.hpp"
+#include "world/random.hpp"
+
+namespace facteur::server {
+
+// One [[listener]] of the configuration, and who serves it. Immutable; connections keep theirs.
+struct ListenerPlan {
+  std::string name;
+  Endpoint endpoint;
+  ListenerParameters parameters;
+  bool offer_tls = false;  // STARTTLS.
+  Service* service = nullptr;
+  Duration handshake_timeout = 30s;
+};
+
+class ShardListeners {
+ public:
+  struct Doors {
+    world::Clock& clock;
+    world::Network& network;
+    world::Random& random;
+    ConnectionBudget& budget;
+    std::function<std::shared_ptr<const crypto::TlsServerContext>()> tls;  // The one in force.
+  };
+  ShardListeners(Doors doors, observe::Scope scope);
+  ~ShardListeners();
+
+  // Failures name the listener and what to do about it.
+  Result<void> listen(std::shared_ptr<const ListenerPlan> plan);
+  Result<void> serve_on(std::unique_ptr<world::Listener> listener, std::shared_ptr<const ListenerPlan> plan);
+  // Like listen(), but a listener that is open on that endpoint already just takes the new plan for new connections.
+  Result<void> take(std::shared_ptr<const ListenerPlan> plan);
+  // Closes listeners of mail protocols that are not among these; their connections go on.
+  void keep_only(const std::vector<std::shared_ptr<const ListenerPlan>>& plans);
+
+  // Closes the listeners, rings all connections, waits for them until the deadline, then closes what is left.
+  Task<void> drain(Instant deadline);
+
+  std::size_t connections() const { return open_.size(); }
+
+ private:
+  class TrackedStream;
+  struct Open;  // One connection.
+  struct Socket {
+    std::unique_ptr<world::Listener> listener;
+    std::shared_ptr<const ListenerPlan> plan;
+    bool closed = false;
+  };
+
+  Task<void> accept_all(Socket& socket);
+  Task<void> serve(std::shared_ptr<const ListenerPlan> plan, std::unique_ptr<world::Stream> stream);
+  Task<void> serve_admitted(const ListenerPlan& plan, Open& open, std::unique_ptr<world::Stream> stream,
+                            observe::Scope scope);
+  Task<void> turn_away(const ListenerPlan& plan, std::unique_ptr<world::Stream> stream);
+  std::string new_trace();
+
+  Doors doors_;
+  observe::Scope scope_;
+  bool draining_ = false;
+  std::vector<std::unique_ptr<Socket>> sockets_;
+  std::set<Open*> open_;
+  TaskGroup tasks_;  // Last: its tasks use everything above.
+};
+
+}  // namespace facteur::server
