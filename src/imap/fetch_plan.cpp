@@ -268,7 +268,7 @@ bool FetchPlan::write_step(ResponseWriter& out, const Step& step, const FetchedM
       text += message.structure->envelope();
       break;
     case Kind::body:
-      message.structure->append_body(text);
+      text += message.structure->body();
       break;
     case Kind::bodystructure:
       text += message.structure->bodystructure();

@@ -6,6 +6,7 @@
 
 #include "config/limits.hpp"
 #include "directory/authenticator.hpp"
+#include "directory/directory.hpp"
 #include "mailbox/mailboxes.hpp"
 #include "server/service.hpp"
 #include "store/engine.hpp"
@@ -15,8 +16,8 @@
 namespace facteur::server {
 
 // Which messages are \Recent (RFC 3501 §2.3.2) to which session. The rule: a message is recent to the first session
-// that has the mailbox selected read-write, and is told of it, after it came; EXAMINE and STATUS only look. It is
-// remembered in memory: when the server has started, what came before is recent to nobody. One for all shards.
+// that has the mailbox selected read-write, and is told of it, after it came; EXAMINE and STATUS only look. This is
+// remembered in memory: what came before the server started is recent to nobody. One for all shards.
 class RecentBook;
 std::shared_ptr<RecentBook> make_recent_book();
 
@@ -25,6 +26,7 @@ struct ImapDoors {
   mailbox::Mailboxes& mailboxes;
   store::Engine& engine;  // For the uploads of APPEND.
   directory::Authenticator& authenticator;
+  const directory::Directory& directory;  // For quotas.
   world::Clock& clock;
   world::Random& random;
 };

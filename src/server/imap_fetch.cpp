@@ -1,0 +1,262 @@
+// FETCH (RFC 9051 §6.4.5; DESIGN.md section 9): the plan runs over rows of the session's view, in one of three ways:
+// from the columns alone, from the packed structure records, or with the octets of each message.
+#include <algorithm>
+#include <span>
+
+#include "server/imap_connection.hpp"
+
+namespace facteur::server {
+
+struct ImapConnection::Fetching {
+  explicit Fetching(imap::FetchPlan p) : plan(std::move(p)) {}
+
+  imap::FetchPlan plan;
+  Rows rows;
+  std::shared_ptr<const mailbox::View> view;    // What numbers mean.
+  std::shared_ptr<const mailbox::View> latest;  // After \Seen was set; else the same.
+  std::vector<Uid> marked;                      // Had \Seen set just now; ascending.
+  std::vector<std::string> names;               // Of keywords.
+  std::optional<mailbox::ModSeq> changed_since;
+  bool unreadable = false;   // Some message could not be read.
+  bool unknown_cte = false;  // Some part could not be decoded.
+
+  // What of the row needs no I/O. The keywords are borrowed from `row`.
+  imap::FetchedMessage columns(std::size_t index, const mailbox::Row& row, const Selected& selected) const {
+    imap::FetchedMessage message;
+    message.number = static_cast<std::uint32_t>(index + 1);
+    message.uid = row.uid.value;
+    message.modseq = row.modseq.value;
+    message.flag_bits = row.flags.bits;
+    message.keywords = row.flags.keywords;
+    message.keyword_names = &names;
+    message.recent = !selected.recent.empty() && selected.is_recent(row.uid);
+    message.size = row.size;
+    message.received = row.received;
+    message.email_id = row.item.value;
+    message.thread_id = row.thread.value;
+    if (!marked.empty() && std::ranges::binary_search(marked, row.uid)) {
+      message.tell_flags = true;
+      message.flag_bits |= mailbox::Flags::seen;
+      if (const auto now = latest->find(row.uid)) message.modseq = latest->row(*now).modseq.value;
+    }
+    return message;
+  }
+};
+
+Task<imap::Outcome> ImapConnection::fetch(const imap::FetchCommand& command) {
+  auto& features = session_.features();
+  Fetching fetching(imap::FetchPlan(command.items, command.uid, command.changed_since.has_value()));
+  if (fetching.plan.tells_modseq()) enable_condstore();
+  auto rows = rows_of(command.set, command.uid);
+  if (!rows) co_return bad("No such message number");
+  fetching.rows = std::move(*rows);
+  fetching.view = fetching.latest = selected_->view;
+  fetching.names = keyword_names();
+  if (command.changed_since) {
+    // RFC 7162 §3.1.4: only what changed after that; the columns say which.
+    Rows changed;
+    for (const auto& [first, last] : fetching.rows) {
+      for (auto index = first; index <= last; ++index) {
+        if (fetching.view->row(index).modseq.value <= *command.changed_since) continue;
+        if (!changed.empty() && changed.back().second + 1 == index) {
+          changed.back().second = index;
+        } else {
+          changed.emplace_back(index, index);
+        }
+      }
+    }
+    fetching.rows = std::move(changed);
+  }
+  if (fetching.plan.marks_seen() && !selected_->read_only) {
+    auto marked = co_await mark_seen(fetching);
+    // The mail is shown even if it cannot be marked (a full disk).
+    if (!marked) connection_.scope.event("imap_mark_seen_failed").failure(marked.error());
+  }
+  if (fetching.plan.needs_text()) {
+    co_await fetch_texts(fetching);
+  } else if (fetching.plan.needs_structure()) {
+    co_await fetch_structures(fetching);
+  } else {
+    co_await fetch_columns(fetching);
+  }
+  static_cast<void>(features);
+  if (fetching.unreadable) co_return no("UNAVAILABLE", "Some messages could not be read");
+  if (fetching.unknown_cte) co_return no("UNKNOWN-CTE", "A part has an unknown encoding");
+  co_return ok("FETCH completed");
+}
+
+Task<Result<void>> ImapConnection::mark_seen(Fetching& fetching) {
+  std::vector<Uid> unseen;
+  for (const auto& [first, last] : fetching.rows) {
+    for (auto index = first; index <= last; ++index) {
+      const auto row = fetching.view->row(index);
+      if (!row.flags.has(mailbox::Flags::seen)) unseen.push_back(row.uid);
+    }
+  }
+  if (unseen.empty()) co_return Result<void>();
+  std::vector<std::string> no_keywords;
+  auto stored = co_await doors_.mailboxes.store_flags(account_, selected_->id, unseen, mailbox::FlagChange::add,
+                                                      mailbox::Flags::seen, std::move(no_keywords));
+  if (!stored) co_return failed(stored);
+  news_ = true;
+  auto latest = co_await doors_.mailboxes.view(account_, selected_->id);
+  if (!latest) co_return failed(latest);
+  fetching.latest = std::move(*latest);
+  fetching.marked = std::move(unseen);
+  for (const auto uid : fetching.marked) {
+    const auto index = fetching.latest->find(uid);
+    if (index) selected_->told[uid] = fetching.latest->row(*index).modseq;
+  }
+  co_return Result<void>();
+}
+
+Task<void> ImapConnection::fetch_columns(Fetching& fetching) {
+  auto& out = session_.responses();
+  for (const auto& [first, last] : fetching.rows) {
+    for (auto index = first; index <= last; ++index) {
+      const auto row = fetching.view->row(index);
+      fetching.plan.write(out, fetching.columns(index, row, *selected_));
+      if (out.full() && !co_await flush()) co_return;
+    }
+  }
+}
+
+Task<void> ImapConnection::fetch_structures(Fetching& fetching) {
+  auto& out = session_.responses();
+  for (const auto& [first, last] : fetching.rows) {
+    auto next = first;
+    while (next <= last) {
+      // Written from inside the scan: the records are copied from the packed chunks to the buffer, once.
+      const std::function<bool(std::size_t, Bytes)> visit = [&](std::size_t index, Bytes record) {
+        if (index != next || out.full()) return false;
+        const auto structure = message::Structure::open(record);
+        const auto row = fetching.view->row(index);
+        if (!structure || structure->size() != row.size) return false;
+        auto message = fetching.columns(index, row, *selected_);
+        message.structure = &*structure;
+        fetching.plan.write(out, message);
+        ++next;
+        return true;
+      };
+      auto visited = co_await doors_.mailboxes.structures(account_, fetching.view, next, last, visit);
+      if (out.full()) {
+        if (!co_await flush()) co_return;
+        continue;
+      }
+      // A record that is missing or of another version is made anew.
+      if (next <= last) {
+        if (!co_await fetch_one(fetching, next)) co_return;
+        ++next;
+      }
+      static_cast<void>(visited);
+    }
+  }
+}
+
+Task<void> ImapConnection::fetch_texts(Fetching& fetching) {
+  for (const auto& [first, last] : fetching.rows) {
+    for (auto index = first; index <= last; ++index) {
+      if (!co_await fetch_one(fetching, index)) co_return;
+    }
+  }
+}
+
+// One message with all it needs; false: the connection is lost.
+Task<bool> ImapConnection::fetch_one(Fetching& fetching, std::size_t index) {
+  auto& out = session_.responses();
+  const auto row = fetching.view->row(index);
+  auto text = co_await text_of(row);
+  if (!text) {
+    // RELIABILITY: one damaged or vanished message never hides the others.
+    connection_.scope.event("imap_message_unreadable").field("uid", row.uid.value).failure(text.error());
+    fetching.unreadable = true;
+    co_return true;
+  }
+  auto message = fetching.columns(index, row, *selected_);
+  message.text = &*text;
+  std::string record;
+  std::optional<message::Structure> structure;
+  if (fetching.plan.needs_structure()) {
+    record = co_await structure_of(row, &*text);
+    structure = message::Structure::open(record);
+    if (!structure) {
+      fetching.unreadable = true;
+      co_return true;
+    }
+    message.structure = &*structure;
+  }
+  if (!fetching.plan.write(out, message)) fetching.unknown_cte = true;
+  if (out.full()) co_return co_await flush();
+  co_return true;
+}
+
+Task<Result<imap::MessagePieces>> ImapConnection::text_of(const mailbox::Row& row) {
+  auto text = co_await doors_.mailboxes.text(account_, row);
+  if (!text) co_return failed(text);
+  const auto kept = std::make_shared<mailbox::MessageText>(std::move(*text));
+  imap::MessagePieces pieces;
+  pieces.pin = kept;
+  pieces.add(kept->prefix);
+  for (const auto piece : kept->content.pieces()) pieces.add(piece);
+  co_return pieces;
+}
+
+Task<std::string> ImapConnection::structure_of(const mailbox::Row& row, const imap::MessagePieces* text) {
+  auto record = co_await doors_.mailboxes.structure(account_, row);
+  if (record) {
+    const auto structure = message::Structure::open(*record);
+    if (structure && structure->size() == row.size) co_return std::move(*record);
+  }
+  if (text != nullptr) co_return message::make_structure({}, text->copy({0, text->size}));
+  auto read = co_await text_of(row);
+  if (!read) co_return std::string();
+  co_return message::make_structure({}, read->copy({0, read->size}));
+}
+
+std::optional<ImapConnection::Rows> ImapConnection::rows_of(const imap::SequenceSet& set, bool uid) const {
+  const auto& view = *selected_->view;
+  Rows rows;
+  const bool by_uid = uid || set.saved;
+  if (view.size() == 0 && !by_uid) return std::nullopt;
+  const std::uint32_t highest =
+      by_uid ? (view.size() == 0 ? 0 : view.row(view.size() - 1).uid.value) : static_cast<std::uint32_t>(view.size());
+  for (const auto& range : set.saved ? selected_->saved : imap::resolve(set, highest)) {
+    std::size_t first = range.first - 1;
+    std::size_t behind = range.last;
+    if (by_uid) {
+      first = view.lower_bound(Uid(range.first));
+      behind = range.last == UINT32_MAX ? view.size() : view.lower_bound(Uid(range.last + 1));
+    } else if (range.last > highest) {
+      return std::nullopt;
+    }
+    if (first >= behind) continue;
+    if (!rows.empty() && rows.back().second + 1 == first) {
+      rows.back().second = behind - 1;
+    } else {
+      rows.emplace_back(first, behind - 1);
+    }
+  }
+  return rows;
+}
+
+std::vector<mailbox::Uid> ImapConnection::uids_of(const Rows& rows) const {
+  std::vector<Uid> uids;
+  for (const auto& [first, last] : rows) {
+    for (auto index = first; index <= last; ++index) uids.push_back(selected_->view->row(index).uid);
+  }
+  return uids;
+}
+
+std::string ImapConnection::set_text(const std::vector<Uid>& uids, bool uid) const {
+  std::vector<std::uint32_t> numbers;
+  for (const auto one : uids) {
+    if (uid) {
+      numbers.push_back(one.value);
+    } else if (const auto row = selected_->view->find(one)) {
+      numbers.push_back(static_cast<std::uint32_t>(*row + 1));
+    }
+  }
+  return imap::to_set_text(numbers);
+}
+
+}  // namespace facteur::server
