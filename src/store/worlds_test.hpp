@@ -1,10 +1,15 @@
 // One class for each engine: makes it, and what it stands on.
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "crypto/hash.hpp"
+#include "sim/disk.hpp"
+#include "store/embedded_engine.hpp"
 #include "store/memory_engine.hpp"
 #include "store/stage_test.hpp"
 
@@ -52,6 +57,78 @@ class MemoryWorld final : public AnyWorld {
 
  private:
   std::unique_ptr<MemoryEngine> engine_;
+};
+
+// Small segments, so that tests see many of them.
+inline EngineSizes small_sizes() {
+  EngineSizes sizes;
+  sizes.segment_bytes = 256 << 10;
+  sizes.flush_bytes = 1 << 20;
+  sizes.snapshot_bytes = 256 << 10;
+  sizes.snapshot_segments = 8;
+  sizes.ballast_bytes = 512 << 10;
+  sizes.low_space_bytes = 1 << 20;
+  sizes.rocksdb = {.cache_bytes = 1 << 20, .write_buffer_bytes = 1 << 20};
+  return sizes;
+}
+
+// The log over the simulator's disk, with the map as index.
+class LogWorld : public AnyWorld {
+ public:
+  explicit LogWorld(std::uint64_t seed = 1, sim::Disk::Image image = {}, const EngineSizes& sizes = small_sizes())
+      : AnyWorld(seed), random_(seed), sizes_(sizes) {
+    disks_.push_back(std::make_unique<sim::Disk>(std::move(image), seed));
+    start();
+  }
+  ~LogWorld() override { stop(); }
+
+  EmbeddedEngine& engine() override {
+    REQUIRE(engine_);
+    return **engine_;
+  }
+  bool running() const { return engine_ && *engine_; }
+  sim::Disk& disk() { return *disks_.back(); }
+
+  // Opens the engine on what the disk has; false if it refuses (why() says more).
+  bool start() {
+    engine_ = open({.disk = disk(),
+                    .shards = shards_,
+                    .clock = clock_,
+                    .random = random_,
+                    .scope = observe::Scope(sink_),
+                    .index = IndexKind::map,
+                    .sizes = sizes_});
+    return engine_.has_value();
+  }
+  std::string why() const { return engine_ ? "" : std::string(engine_.error().code) + " " + engine_.error().cause; }
+
+  void maintain(bool thorough = true) { stage::finish(shards_, engine().maintain(thorough), 0); }
+  bool close() { return stage::finish(shards_, engine().close(), 1); }
+  void settle() override { maintain(); }
+
+  void stop() {
+    shards_.drop_all();
+    if (engine_) engine_->reset();
+  }
+  // Stops as a power cut does and starts again on what survived.
+  bool crash() {
+    auto image = disk().crash();
+    return restart(std::move(image));
+  }
+  // The process dies, the machine does not.
+  bool kill() { return restart(disk().image()); }
+  bool restart(sim::Disk::Image image) {
+    stop();
+    disks_.push_back(std::make_unique<sim::Disk>(std::move(image), disks_.size()));
+    return start();
+  }
+
+ private:
+  sim::Random random_;
+  EngineSizes sizes_;
+  observe::NullSink sink_;
+  std::vector<std::unique_ptr<sim::Disk>> disks_;  // The last one counts; readers may hold files of the others.
+  Result<std::unique_ptr<EmbeddedEngine>> engine_ = std::unique_ptr<EmbeddedEngine>();
 };
 
 }  // namespace facteur::store

@@ -1,0 +1,199 @@
+// The index in production. What is set here and what must never be set follows from the bugs of RocksDB 7.8.3 (fixed
+// later): two write buffers, one column family, no DeleteRange, no ingestion of files, no async_io, no RepairDB.
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <atomic>
+
+#include "store/index.hpp"
+
+namespace facteur::store {
+
+namespace {
+
+rocksdb::Slice slice(Bytes octets) { return {octets.data(), octets.size()}; }
+Bytes bytes(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+// Set by the first read that meets damage; shared by an index and its readers.
+using Damage = std::shared_ptr<std::atomic<bool>>;
+
+std::unexpected<Failure> rocksdb_failure(const rocksdb::Status& status, const Damage& damage = nullptr) {
+  if (damage && status.IsCorruption()) damage->store(true);
+  const auto kind = status.IsCorruption() ? Failure::Kind::corrupt : Failure::Kind::temporary;
+  return failure(kind, "F-2041", "The index cannot be read or written now", status.ToString());
+}
+
+class RocksdbReader final : public Reader {
+ public:
+  RocksdbReader(rocksdb::DB& db, Damage damage, bool fixed)
+      : db_(db), damage_(std::move(damage)), snapshot_(fixed ? db.GetSnapshot() : nullptr) {}
+  RocksdbReader(const RocksdbReader&) = delete;
+  RocksdbReader& operator=(const RocksdbReader&) = delete;
+  ~RocksdbReader() override {
+    if (snapshot_) db_.ReleaseSnapshot(snapshot_);
+  }
+
+  Result<std::optional<std::string>> get(Bytes key) const override {
+    rocksdb::PinnableSlice value;
+    const auto status = db_.Get(options(), db_.DefaultColumnFamily(), slice(key), &value);
+    if (status.IsNotFound()) return std::nullopt;
+    if (!status.ok()) return rocksdb_failure(status, damage_);
+    return value.ToString();
+  }
+
+  Result<void> scan(Bytes from, Bytes to, const std::function<bool(Bytes, Bytes)>& visit) const override {
+    if (to <= from) return {};
+    rocksdb::ReadOptions read = options();
+    const rocksdb::Slice end = slice(to);
+    read.iterate_upper_bound = &end;
+    const std::unique_ptr<rocksdb::Iterator> at(db_.NewIterator(read));
+    for (at->Seek(slice(from)); at->Valid(); at->Next()) {
+      if (!visit(bytes(at->key()), bytes(at->value()))) return {};
+    }
+    if (!at->status().ok()) return rocksdb_failure(at->status(), damage_);
+    return {};
+  }
+
+  Result<void> scan_back(Bytes from, Bytes to, const std::function<bool(Bytes, Bytes)>& visit) const override {
+    if (to <= from) return {};
+    rocksdb::ReadOptions read = options();
+    const rocksdb::Slice begin = slice(from);
+    const rocksdb::Slice end = slice(to);
+    read.iterate_lower_bound = &begin;
+    read.iterate_upper_bound = &end;
+    const std::unique_ptr<rocksdb::Iterator> at(db_.NewIterator(read));
+    for (at->SeekToLast(); at->Valid(); at->Prev()) {
+      if (!visit(bytes(at->key()), bytes(at->value()))) return {};
+    }
+    if (!at->status().ok()) return rocksdb_failure(at->status(), damage_);
+    return {};
+  }
+
+ private:
+  rocksdb::ReadOptions options() const {
+    rocksdb::ReadOptions read;
+    read.snapshot = snapshot_;
+    return read;
+  }
+
+  rocksdb::DB& db_;
+  Damage damage_;
+  const rocksdb::Snapshot* snapshot_;
+};
+
+class RocksdbIndex final : public Index {
+ public:
+  explicit RocksdbIndex(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)), latest_(*db_, damage_, false) {}
+
+  void put(Bytes key, Bytes value) override { batch_.Put(slice(key), slice(value)); }
+  void remove(Bytes key) override { batch_.Delete(slice(key)); }
+  Result<void> apply() override {
+    rocksdb::WriteOptions write;
+    write.disableWAL = true;  // The log is the journal.
+    auto status = db_->Write(write, &batch_);
+    if (!status.ok() && db_->Resume().ok()) status = db_->Write(write, &batch_);
+    batch_.Clear();
+    if (!status.ok()) return rocksdb_failure(status);
+    return {};
+  }
+
+  Result<void> flush() override {
+    rocksdb::FlushOptions flush;
+    flush.wait = true;
+    flush.allow_write_stall = true;
+    const auto status = db_->Flush(flush);
+    if (!status.ok()) return rocksdb_failure(status);
+    return {};
+  }
+
+  std::shared_ptr<const Reader> snapshot() const override {
+    return std::make_shared<RocksdbReader>(*db_, damage_, true);
+  }
+  const Reader& latest() const override { return latest_; }
+
+  Result<void> verify() override {
+    const auto status = db_->VerifyChecksum();
+    if (!status.ok()) return rocksdb_failure(status, damage_);
+    return {};
+  }
+  bool damaged() const override { return damage_->load(); }
+
+ private:
+  Damage damage_ = std::make_shared<std::atomic<bool>>(false);
+  std::unique_ptr<rocksdb::DB> db_;
+  RocksdbReader latest_;
+  rocksdb::WriteBatch batch_;
+};
+
+class RocksdbIndexMaker final : public IndexMaker {
+ public:
+  RocksdbIndexMaker(world::Disk& disk, const RocksdbSizes& sizes)
+      : disk_(disk), path_(disk.root() + "/index"), sizes_(sizes) {}
+
+  Result<std::unique_ptr<Index>> open() override {
+    if (auto made = disk_.create_directory("index"); !made) return failed(made);
+    rocksdb::DB* db = nullptr;
+    const auto status = rocksdb::DB::Open(options(), path_, &db);
+    if (!status.ok()) return rocksdb_failure(status);
+    return std::make_unique<RocksdbIndex>(std::unique_ptr<rocksdb::DB>(db));
+  }
+
+  // DestroyDB leaves what it does not know, and needs a readable manifest: the files go one by one.
+  Result<void> remove() override {
+    auto there = disk_.exists("index");
+    if (!there) return failed(there);
+    if (!*there) return {};
+    auto names = disk_.list("index");
+    if (!names) return failed(names);
+    for (const std::string& name : *names) {
+      if (auto removed = disk_.remove("index/" + name); !removed) return removed;
+    }
+    return disk_.sync_directory("index");
+  }
+
+ private:
+  rocksdb::Options options() const {
+    rocksdb::BlockBasedTableOptions table;
+    table.block_cache = rocksdb::NewLRUCache(sizes_.cache_bytes, 1);
+    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+    table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+    table.partition_filters = true;
+    table.cache_index_and_filter_blocks = true;
+    table.pin_top_level_index_and_filter = true;
+    table.format_version = 5;
+    rocksdb::Options options;
+    options.create_if_missing = true;
+    options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+    options.write_buffer_size = sizes_.write_buffer_bytes;
+    options.max_write_buffer_number = 2;
+    options.max_background_jobs = 2;
+    options.target_file_size_base = 32 << 20;
+    options.max_bytes_for_level_base = 128 << 20;
+    options.compression = rocksdb::kLZ4Compression;
+    options.paranoid_checks = true;
+    options.avoid_flush_during_shutdown = true;  // Engine::close flushes; a crash does not.
+    options.max_open_files = 256;
+    options.keep_log_file_num = 2;
+    options.max_log_file_size = 1 << 20;
+    options.max_manifest_file_size = 16 << 20;
+    options.stats_dump_period_sec = 0;
+    options.stats_persist_period_sec = 0;
+    options.info_log_level = rocksdb::WARN_LEVEL;
+    return options;
+  }
+
+  world::Disk& disk_;
+  std::string path_;
+  RocksdbSizes sizes_;
+};
+
+}  // namespace
+
+std::unique_ptr<IndexMaker> rocksdb_index(world::Disk& disk, const RocksdbSizes& sizes) {
+  return std::make_unique<RocksdbIndexMaker>(disk, sizes);
+}
+
+}  // namespace facteur::store
