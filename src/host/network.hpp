@@ -1,0 +1,51 @@
+// TCP and Unix sockets: the real world::Network.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/loop.hpp"
+#include "world/network.hpp"
+
+namespace facteur::host {
+
+// Who is at the other end of a Unix socket, as the kernel says (SO_PEERCRED).
+struct PeerCredentials {
+  unsigned user = 0, group = 0;
+  int process = 0;
+};
+
+// Nothing for a stream that is not a Unix socket of this folder.
+std::optional<PeerCredentials> peer_credentials(const world::Stream& stream);
+
+class Network final : public world::Network {
+ public:
+  Network();
+  ~Network() override;
+
+  // SO_REUSEPORT: each shard has a socket of its own. Where the kernel's spreading is uneven, a connection goes to the
+  // listener of the same endpoint whose shard has fewest.
+  Result<std::unique_ptr<world::Listener>> listen(const Endpoint& endpoint) override;
+  Task<Result<std::unique_ptr<world::Stream>>> connect(const Endpoint& endpoint, Instant deadline,
+                                                       const IpAddress* source = nullptr) override;
+
+  // A Unix socket at `path` (at most 107 octets) with these permissions; what is left of an older one is removed, but
+  // one that is still served is not (F-1069). The path is removed when the listener goes.
+  Result<std::unique_ptr<world::Listener>> listen_local(const std::string& path, unsigned mode = 0600);
+  Task<Result<std::unique_ptr<world::Stream>>> connect_local(std::string path, Instant deadline);
+
+ private:
+  friend class SocketListener;
+  // Listeners of one endpoint on several shards, and how many streams each of these shards has.
+  struct Group;
+
+  std::mutex mutex_;  // Guards groups_; taken when listeners begin and end, not per connection.
+  std::vector<std::shared_ptr<Group>> groups_;
+};
+
+}  // namespace facteur::host

@@ -1,0 +1,348 @@
+#include "host/resolver.hpp"
+
+#include <fcntl.h>
+#include <unbound.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/ascii.hpp"
+
+namespace facteur::host {
+
+namespace {
+
+// RFC 1035 §3.2.2, RFC 3596 §2.1, RFC 6698 §7.1.
+enum Type : int { a = 1, cname = 5, ptr = 12, mx_type = 15, txt = 16, aaaa = 28, tlsa_type = 52 };
+constexpr int internet = 1;
+constexpr std::size_t most_pending = 10'000;
+constexpr std::size_t most_young = 10'000;
+constexpr std::uint32_t longest_ttl_s = 24 * 60 * 60;
+constexpr int most_aliases = 8;
+
+std::string canonical(std::string_view name) {
+  if (name.ends_with('.')) name.remove_suffix(1);
+  return ascii::lower(name);
+}
+
+std::uint16_t number16(std::string_view octets) {
+  return static_cast<std::uint16_t>(static_cast<unsigned char>(octets[0]) << 8 | static_cast<unsigned char>(octets[1]));
+}
+
+// RFC 1035 §3.1: labels behind their lengths, as text. Nothing for a name that is not whole or has a label no host or
+// mail domain can have.
+std::optional<std::string> name_of(std::string_view octets) {
+  std::string name;
+  for (;;) {
+    if (octets.empty()) return std::nullopt;
+    const auto length = static_cast<unsigned char>(octets[0]);
+    octets.remove_prefix(1);
+    if (length == 0) return ascii::lower(name);
+    if (length > 63 || octets.size() < length) return std::nullopt;
+    const std::string_view label = octets.substr(0, length);
+    if (!std::ranges::all_of(label, [](char c) { return ascii::is_printable(c) && c != ' ' && c != '.'; })) {
+      return std::nullopt;
+    }
+    if (!name.empty()) name += '.';
+    name += label;
+    octets.remove_prefix(length);
+  }
+}
+
+// RFC 1035 §3.5, RFC 3596 §2.5.
+std::string reverse_name(const IpAddress& address) {
+  std::string name;
+  if (!address.v6) {
+    for (int i = 3; i >= 0; --i) name += std::to_string(address.octets[static_cast<std::size_t>(i)]) + ".";
+    return name + "in-addr.arpa";
+  }
+  constexpr std::string_view digits = "0123456789abcdef";
+  for (int i = 15; i >= 0; --i) {
+    const auto octet = address.octets[static_cast<std::size_t>(i)];
+    for (const auto nibble : {octet & 15, octet >> 4}) {
+      name += digits[static_cast<std::size_t>(nibble)];
+      name += '.';
+    }
+  }
+  return name + "ip6.arpa";
+}
+
+std::optional<IpAddress> address_of(std::string_view octets) {
+  IpAddress address;
+  address.v6 = octets.size() == 16;
+  if (octets.size() != 4 && octets.size() != 16) return std::nullopt;
+  for (std::size_t i = 0; i < octets.size(); ++i) address.octets[i] = static_cast<std::uint8_t>(octets[i]);
+  return address;
+}
+
+// RFC 7208 §3.3: the strings of one record are joined without anything between.
+std::string joined_strings(std::string_view octets) {
+  std::string text;
+  while (!octets.empty()) {
+    const auto length = std::min<std::size_t>(static_cast<unsigned char>(octets[0]), octets.size() - 1);
+    text += octets.substr(1, length);
+    octets.remove_prefix(1 + length);
+  }
+  return text;
+}
+
+std::string key_of(std::string_view name, int type) { return std::to_string(type) + " " + std::string(name); }
+
+std::unexpected<Failure> cannot_start(std::string_view code, int error) {
+  return failure(Failure::Kind::permanent, code, "DNS cannot be used", ub_strerror(error));
+}
+
+int set_rest(ub_ctx* context, const ResolverOptions& options) {
+  using Rest = ResolverOptions::Rest;
+  static_cast<void>(ub_ctx_debugout(context, nullptr));  // What fails is in our log already.
+  int error = ub_ctx_set_option(context, "do-not-query-localhost:", "no");
+  if (options.rest == Rest::system) static_cast<void>(ub_ctx_resolvconf(context, nullptr));
+  if (options.rest == Rest::forward) {
+    for (const auto& forwarder : options.forwarders) {
+      const std::string address = to_string(forwarder.address) + "@" + std::to_string(forwarder.port);
+      if (error == 0) error = ub_ctx_set_fwd(context, address.c_str());
+    }
+  }
+  if (error == 0 && !options.trust_anchor_file.empty()) {
+    error = ub_ctx_add_ta_file(context, options.trust_anchor_file.c_str());
+  }
+  if (error == 0) error = ub_ctx_async(context, 1);
+  // A zone for the root takes every name that no narrower zone has.
+  if (error == 0 && options.rest == Rest::not_exist) error = ub_ctx_zone_add(context, ".", "static");
+  if (error == 0 && options.rest == Rest::refuse) error = ub_ctx_zone_add(context, ".", "refuse");
+  return error;
+}
+
+// The first line that cannot be read, or nothing.
+std::optional<std::string> add_zone(ub_ctx* context, std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    const std::string line(ascii::trimmed(text.substr(0, end)));
+    text.remove_prefix(end == text.npos ? text.size() : end + 1);
+    if (line.empty() || line[0] == ';' || line[0] == '#' || line[0] == '\r') continue;
+    if (ub_ctx_data_add(context, line.c_str()) != 0) return line;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Resolver::Resolver(Loop& home, ub_ctx* context, int fd) : context_(context), descriptor_(home, fd) {
+  tasks_.start(pump());
+}
+
+Resolver::~Resolver() { ub_ctx_delete(context_); }
+
+Result<std::unique_ptr<Resolver>> Resolver::open(Loop& home, const ResolverOptions& options) {
+  ub_ctx* const context = ub_ctx_create();
+  if (!context) return cannot_start("F-1110", UB_NOMEM);
+  if (const int error = set_rest(context, options); error != 0) {
+    ub_ctx_delete(context);
+    return cannot_start("F-1111", error);
+  }
+  if (const auto bad = add_zone(context, options.zone)) {
+    ub_ctx_delete(context);
+    return failure(Failure::Kind::permanent, "F-1112", "This record of the zone cannot be read: " + *bad);
+  }
+  // A second number for unbound's descriptor: it closes its own, Descriptor closes this one.
+  const int fd = ::fcntl(ub_fd(context), F_DUPFD_CLOEXEC, 3);
+  std::unique_ptr<Resolver> made(new Resolver(home, context, fd));
+  made->own_zone_ = !options.zone.empty();
+  return made;
+}
+
+// Takes answers from unbound's thread, on the home shard.
+Task<void> Resolver::pump() {
+  for (;;) {
+    Wait wait(descriptor_.loop(), Instant::never(), nullptr, &descriptor_.reader);
+    const auto outcome = co_await wait;
+    if (outcome == Wait::Outcome::closed) co_return;
+    ub_process(context_);
+  }
+}
+
+// Called inside ub_process.
+void Resolver::answered(void* argument, int error, ub_result* result) {
+  auto* asked = static_cast<Question*>(argument);
+  Resolver& self = *asked->resolver;
+  std::shared_ptr<Question> question;
+  {
+    const std::lock_guard lock(self.mutex_);
+    question = *asked->place;
+    self.pending_.erase(asked->place);
+  }
+  Records records;
+  records.rcode = error != 0 ? 2 : result->rcode;
+  if (error == 0) {
+    records.ttl_s = result->ttl > 0 ? std::min(static_cast<std::uint32_t>(result->ttl), longest_ttl_s) : 0;
+    records.secure = result->secure != 0;
+    records.name_exists = result->nxdomain == 0;
+    if (result->bogus) records.bogus = result->why_bogus ? result->why_bogus : "bogus";
+    for (int i = 0; result->data && result->data[i]; ++i) {
+      records.octets.emplace_back(result->data[i], static_cast<std::size_t>(result->len[i]));
+    }
+    ub_resolve_free(result);
+  }
+  if (error == 0 && records.bogus.empty() && (records.rcode == 0 || records.rcode == 3)) {
+    self.remember(question->key, records);
+  }
+  Loop* const home = question->home;
+  home->post([question = std::move(question), records = std::move(records)]() mutable {
+    question->answer = std::move(records);
+    if (question->wait) question->wait->finish(Wait::Outcome::ready);
+  });
+}
+
+// Hands a question to unbound. Null, and why, if it cannot.
+std::shared_ptr<Resolver::Question> Resolver::begin(const std::string& name, int type, Failure& why) {
+  auto question = std::make_shared<Question>();
+  question->home = &Loop::here();
+  question->resolver = this;
+  question->key = key_of(name, type);
+  {
+    const std::lock_guard lock(mutex_);
+    if (pending_.size() >= most_pending) {
+      why = {Failure::Kind::temporary, "F-1113", "Too many questions to DNS", {}};
+      return nullptr;
+    }
+    question->place = pending_.insert(pending_.end(), question);
+  }
+  const int error = ub_resolve_async(context_, name.c_str(), type, internet, question.get(), &answered, nullptr);
+  if (error == 0) return question;
+  why = {Failure::Kind::temporary, "F-1114", "DNS lookup failed", name + ": " + ub_strerror(error)};
+  const std::lock_guard lock(mutex_);
+  pending_.erase(question->place);
+  return nullptr;
+}
+
+Task<Result<Resolver::Records>> Resolver::ask(std::string name, int type, Instant deadline) {
+  if (auto known = remembered(key_of(name, type))) co_return std::move(*known);
+  Failure why;
+  const auto question = begin(name, type, why);
+  if (!question) co_return std::unexpected(std::move(why));
+  if (!question->answer) {
+    Wait wait(Loop::here(), deadline, nullptr, &question->wait, Wait::Precision::exact);
+    const auto outcome = co_await wait;
+    if (outcome == Wait::Outcome::timed_out) {
+      co_return failure(Failure::Kind::timed_out, "F-1115", "DNS does not answer", name);
+    }
+  }
+  Records& records = *question->answer;
+  // RELIABILITY R8: only a positive statement that there is nothing is an answer; all else may change.
+  if (!records.bogus.empty()) {
+    co_return failure(Failure::Kind::temporary, "F-1116", "DNSSEC refuses the answer", name + ": " + records.bogus);
+  }
+  if (records.rcode != 0 && records.rcode != 3) {
+    const std::string rcode = std::to_string(records.rcode);
+    co_return failure(Failure::Kind::temporary, "F-1117", "DNS lookup failed", name + ": RCODE " + rcode);
+  }
+  co_return std::move(records);
+}
+
+// As ask(), with aliases of our own zone followed (unbound follows those of all others).
+Task<Result<Resolver::Records>> Resolver::look_up(std::string name, int type, Instant deadline) {
+  name = canonical(name);
+  for (int links = 0;; ++links) {
+    auto records = co_await ask(name, type, deadline);
+    if (!records || !records->octets.empty() || !records->name_exists || !own_zone_) co_return records;
+    auto alias = co_await ask(name, Type::cname, deadline);
+    if (!alias || alias->octets.empty()) co_return records;
+    auto target = name_of(alias->octets.front());
+    if (!target || links == most_aliases) {
+      co_return failure(Failure::Kind::temporary, "F-1118", "DNS lookup failed", "aliases without end at " + name);
+    }
+    name = std::move(*target);
+  }
+}
+
+std::optional<Resolver::Records> Resolver::remembered(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  const Instant now = Loop::now();
+  if (const auto found = young_.find(key); found != young_.end()) {
+    if (found->second.until > now) return found->second.records;
+    return std::nullopt;
+  }
+  const auto found = old_.find(key);
+  if (found == old_.end() || found->second.until <= now) return std::nullopt;
+  auto node = old_.extract(found);
+  return young_.insert(std::move(node)).position->second.records;
+}
+
+void Resolver::remember(const std::string& key, const Records& records) {
+  if (records.ttl_s == 0) return;
+  const std::lock_guard lock(mutex_);
+  if (young_.size() >= most_young) old_ = std::exchange(young_, {});
+  young_.insert_or_assign(key, Cached{records, Loop::now() + std::chrono::seconds(records.ttl_s)});
+}
+
+Task<Result<dns::MxAnswer>> Resolver::mx(std::string domain, Instant deadline) {
+  auto found = co_await look_up(std::move(domain), Type::mx_type, deadline);
+  if (!found) co_return failed(found);
+  dns::MxAnswer answer{*found, {}};
+  for (const auto& octets : found->octets) {
+    if (octets.size() < 3) continue;
+    if (auto host = name_of(std::string_view(octets).substr(2))) {
+      answer.records.push_back({number16(octets), std::move(*host)});
+    }
+  }
+  co_return answer;
+}
+
+Task<Result<dns::AddressAnswer>> Resolver::addresses(std::string host, Instant deadline) {
+  // Both questions are on their way before the first answer is awaited.
+  Failure ignored;
+  const std::string name = canonical(host);
+  if (!remembered(key_of(name, Type::a))) static_cast<void>(begin(name, Type::a, ignored));
+  auto six = co_await look_up(name, Type::aaaa, deadline);
+  auto four = co_await look_up(name, Type::a, deadline);
+  dns::AddressAnswer answer;
+  answer.name_exists = false;
+  answer.secure = true;
+  answer.ttl_s = longest_ttl_s;
+  for (const auto* found : {&six, &four}) {
+    if (!*found) continue;
+    answer.name_exists |= (*found)->name_exists;
+    answer.secure &= (*found)->secure;
+    answer.ttl_s = std::min(answer.ttl_s, (*found)->ttl_s);
+    for (const auto& octets : (*found)->octets) {
+      if (const auto address = address_of(octets)) answer.addresses.push_back(*address);
+    }
+  }
+  // What one question found is worth more than that the other one failed; "nothing" must be said by both.
+  if (answer.addresses.empty() && !four) co_return failed(four);
+  if (answer.addresses.empty() && !six) co_return failed(six);
+  answer.secure = answer.secure && six && four;
+  co_return answer;
+}
+
+Task<Result<dns::TextAnswer>> Resolver::text(std::string name, Instant deadline) {
+  auto found = co_await look_up(std::move(name), Type::txt, deadline);
+  if (!found) co_return failed(found);
+  dns::TextAnswer answer{*found, {}};
+  for (const auto& octets : found->octets) answer.texts.push_back(joined_strings(octets));
+  co_return answer;
+}
+
+Task<Result<dns::NameAnswer>> Resolver::pointers(IpAddress address, Instant deadline) {
+  auto found = co_await look_up(reverse_name(address), Type::ptr, deadline);
+  if (!found) co_return failed(found);
+  dns::NameAnswer answer{*found, {}};
+  for (const auto& octets : found->octets) {
+    if (auto name = name_of(octets)) answer.names.push_back(std::move(*name));
+  }
+  co_return answer;
+}
+
+Task<Result<dns::TlsaAnswer>> Resolver::tlsa(std::string name, Instant deadline) {
+  auto found = co_await look_up(std::move(name), Type::tlsa_type, deadline);
+  if (!found) co_return failed(found);
+  dns::TlsaAnswer answer{*found, {}};
+  for (const auto& octets : found->octets) {
+    if (octets.size() < 4) continue;
+    const auto at = [&octets](std::size_t i) { return static_cast<std::uint8_t>(octets[i]); };
+    answer.records.push_back({at(0), at(1), at(2), octets.substr(3)});
+  }
+  co_return answer;
+}
+
+}  // namespace facteur::host
