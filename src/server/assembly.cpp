@@ -179,12 +179,11 @@ Result<void> Server::Parts::make_clients() {
 
 void Server::Parts::make_services(Server& server) {
   const auto config = published.get();
-  smtp = make_smtp_service({*reception, authenticator, directory, doors.clock, doors.random}, config->limits,
-                           config->smtp);
+  smtp = make_smtp_service({*reception, authenticator, doors.clock, doors.random}, config->limits, config->smtp);
   imap = make_imap_service({*mailboxes, *engine, authenticator, doors.clock, doors.random}, config->limits,
                            make_recent_book());
-  pop3 = make_pop3_service({*mailboxes, authenticator, doors.clock, doors.random}, config->limits,
-                           make_maildrop_locks());
+  pop3 =
+      make_pop3_service({*mailboxes, authenticator, doors.clock, doors.random}, config->limits, make_maildrop_locks());
   monitoring =
       make_metrics_service({doors.clock, [this] { return metrics.prometheus(); }, [this] { return trouble(); }});
   commands =

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "base/assert.hpp"
+#include "server/login.hpp"
 #include "smtp/server_session.hpp"
 #include "tls/stream.hpp"
 
@@ -42,9 +43,7 @@ smtp::ServerParameters parameters_for(const Manners& manners, const Connection& 
   if (connection.listener.protocol == Protocol::submission) {
     p.authentication_required = true;
     p.plaintext_login = connection.listener.plaintext_login;
-    p.mechanisms = {sasl::Mechanism::scram_sha_256, sasl::Mechanism::plain, sasl::Mechanism::login};
-    // RELIABILITY S16: it needs the password itself on the server, so only if somebody has opted in.
-    if (manners.doors.authenticator.any_shared_secret()) p.mechanisms.push_back(sasl::Mechanism::cram_md5);
+    p.mechanisms = offered_mechanisms(manners.doors.authenticator);
     p.random.resize(32);
     manners.doors.random.fill(p.random);
   }
@@ -70,7 +69,8 @@ class Conversation {
         begun_(doors_.clock.now()),
         session_(parameters_for(manners, connection_), begun_),
         arrival_(doors_.reception.arrive({.role = role_of(connection_.listener.protocol), .address = peer_},
-                                         connection_.scope)) {
+                                         connection_.scope)),
+        login_(doors_.authenticator, peer_) {
     if (connection_.secured) arrival_->secured(connection_.secured->version, connection_.secured->cipher);
   }
 
@@ -86,7 +86,7 @@ class Conversation {
     arrival_->forget_mail();
     connection_.scope.event("smtp_session_finished")
         .field("messages", arrival_->messages())
-        .field("login", login_)
+        .field("login", login_name_)
         .field("tls", tls_)
         .field("duration_ms", (doors_.clock.now() - begun_) / 1ms);
   }
@@ -176,7 +176,8 @@ class Conversation {
       const auto reply = co_await authenticate(std::move(login->credentials));
       session_.answer(reply);
     } else {
-      auto verifier = co_await fetch_verifier(std::get<smtp::FetchVerifier>(std::move(question)));
+      const auto& wanted = std::get<smtp::FetchVerifier>(question);
+      auto verifier = co_await login_.verifier(wanted.mechanism, wanted.login);
       session_.verifier(std::move(verifier));
     }
   }
@@ -189,73 +190,24 @@ class Conversation {
   }
 
   Task<smtp::Reply> authenticate(sasl::Credentials credentials) {
-    using Proof = sasl::Credentials::Proof;
-    std::optional<directory::AccountId> account;
-    if (auto blocked = std::exchange(blocked_, std::nullopt)) co_return login_later(*blocked);
-    if (credentials.proof == Proof::password) {
-      observe::Secret password{std::exchange(credentials.password, {})};
-      auto checked = co_await doors_.authenticator.check_password(credentials.login, std::move(password), peer_);
-      if (!checked) co_return login_later(checked.error());
-      account = *checked;
-    } else {
-      if (credentials.proof == Proof::proven) account = offered_account_;
-      co_await doors_.authenticator.attempt_finished(credentials.login, peer_, account);
-    }
-    if (account && !may_act_as(*account, credentials)) account.reset();
+    const auto name = credentials.login;
+    const auto mechanism = sasl::name(credentials.mechanism);
+    auto account = co_await login_.check(std::move(credentials));
     if (!account) {
+      connection_.scope.event("smtp_login_deferred").field("login", name).failure(account.error());
+      const auto& text = account.error().text;
+      co_return smtp::Reply{454, "4.7.0", text.empty() ? "Logging in is not possible now" : text};
+    }
+    if (!*account) {
       connection_.scope.event("smtp_login_refused")
           .level(observe::Level::warning)
-          .field("login", credentials.login)
-          .field("mechanism", sasl::name(credentials.mechanism));
+          .field("login", name)
+          .field("mechanism", mechanism);
       co_return smtp::Reply{535, "5.7.8", "Login or password is wrong"};
     }
-    login_ = credentials.login;
-    arrival_->logged_in(*account, login_);
+    login_name_ = name;
+    arrival_->logged_in(**account, name);
     co_return smtp::Reply{235, "2.7.0", ""};
-  }
-
-  smtp::Reply login_later(const Failure& why) const {
-    connection_.scope.event("smtp_login_deferred").failure(why);
-    return smtp::Reply{454, "4.7.0", why.text.empty() ? "Logging in is not possible now" : why.text};
-  }
-
-  // RFC 4422 §3.4.1: only as itself, under whichever of its names.
-  bool may_act_as(directory::AccountId account, const sasl::Credentials& credentials) const {
-    if (credentials.authorization.empty() || credentials.authorization == credentials.login) return true;
-    const auto other = doors_.directory.account_of_login(credentials.authorization);
-    return other && *other && (*other)->id == account;
-  }
-
-  Task<std::optional<sasl::Verifier>> fetch_verifier(smtp::FetchVerifier wanted) {
-    offered_account_.reset();
-    auto may = co_await doors_.authenticator.may_attempt(wanted.login, peer_);
-    if (!may) {
-      blocked_ = std::move(may.error());
-      co_return std::nullopt;
-    }
-    if (wanted.mechanism == sasl::Mechanism::cram_md5) co_return shared_secret(wanted.login);
-    auto found = doors_.authenticator.scram_verifier(wanted.login, sasl::name(wanted.mechanism));
-    if (!found) {
-      blocked_ = std::move(found.error());
-      co_return std::nullopt;
-    }
-    offered_account_ = found->account;
-    sasl::Verifier verifier;
-    verifier.salt = std::move(found->salt);
-    verifier.iterations = found->iterations;
-    verifier.stored_key = std::move(found->stored_key);
-    verifier.server_key = std::move(found->server_key);
-    co_return verifier;
-  }
-
-  std::optional<sasl::Verifier> shared_secret(const std::string& login) {
-    auto found = doors_.authenticator.shared_secret(login);
-    if (!found) blocked_ = std::move(found.error());
-    if (!found || !*found) return std::nullopt;
-    offered_account_ = (*found)->account;
-    sasl::Verifier verifier;
-    verifier.secret = std::move((*found)->secret.value);
-    return verifier;
   }
 
   // We are wrong, not the peer: this session ends, the server goes on.
@@ -279,11 +231,10 @@ class Conversation {
   smtp::ServerSession session_;
   std::unique_ptr<reception::Arrival> arrival_;
   bool draining_ = false;
-  std::string login_;
+  Login login_;
+  std::string login_name_;
   std::string tls_;
   std::size_t refused_ = 0;
-  std::optional<directory::AccountId> offered_account_;  // Of the login whose verifier was handed out.
-  std::optional<Failure> blocked_;                       // Why the login under way cannot be judged now.
 };
 
 class SmtpService : public Service {

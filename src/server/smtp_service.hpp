@@ -6,7 +6,6 @@
 
 #include "config/schema.hpp"
 #include "directory/authenticator.hpp"
-#include "directory/directory.hpp"
 #include "reception/reception.hpp"
 #include "server/service.hpp"
 #include "world/clock.hpp"
@@ -18,7 +17,6 @@ namespace facteur::server {
 struct SmtpDoors {
   reception::Reception& reception;
   directory::Authenticator& authenticator;
-  const directory::Directory& directory;
   world::Clock& clock;
   world::Random& random;
 };
