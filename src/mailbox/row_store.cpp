@@ -1,0 +1,213 @@
+// The rows of a mailbox on disk: loading and packing.
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "mailbox/keys.hpp"
+#include "mailbox/rows.hpp"
+
+namespace facteur::mailbox {
+namespace {
+
+void report(const Damage& damage, Bytes key, std::string_view what) {
+  if (damage) damage(key, what);
+}
+
+// A stand-in for a placement that cannot be read: it keeps its place, and nothing else is known of it.
+Row unknown_row(Uid uid) {
+  Row row;
+  row.uid = uid;
+  row.modseq = ModSeq(1);
+  return row;
+}
+
+Result<Row> read_row(const KeyValue& from, AccountId account, MailboxId mailbox, Uid uid, const Damage& damage) {
+  const auto key = keys::placement(account, mailbox, uid);
+  auto value = from.get(key);
+  if (!value) return failed(value);
+  if (*value) {
+    if (const auto placement = decode<Placement>(**value)) return row_of(uid, *placement);
+  }
+  report(damage, key, "placement cannot be read");
+  return unknown_row(uid);
+}
+
+struct Packed {
+  std::vector<RowTable::Part> base;
+  std::vector<RowChange> changes;  // Of the blocks, in their order.
+  bool damaged = false;
+};
+
+Result<Packed> read_packed(const KeyValue& from, AccountId account, MailboxId mailbox, const Damage& damage) {
+  Packed packed;
+  const auto first = keys::of('V', account).u48(mailbox.value).take();
+  auto scanned = from.scan(first, store::behind(first), [&](Bytes key, Bytes value) {
+    store::Parser rest(key.substr(first.size()));
+    const std::uint8_t level = rest.u8();
+    const Uid stored(rest.u32());
+    auto chunk = RowChunk::decode(value);
+    if (!chunk || !rest.done() || (level == 0 && chunk->chunk->filled() == 0)) {
+      report(damage, key, "packed rows cannot be read");
+      packed.damaged = true;
+      return false;
+    }
+    const std::size_t count = chunk->chunk->filled();
+    if (level == 0) {
+      packed.base.push_back({std::move(chunk->chunk), static_cast<std::uint32_t>(count), stored});
+      return true;
+    }
+    for (std::size_t i = 0; i < count; ++i) packed.changes.push_back({mailbox, false, chunk->chunk->row(i)});
+    for (const Uid uid : chunk->vanished) packed.changes.push_back({mailbox, true, Row{.uid = uid}});
+    return true;
+  });
+  if (!scanned) return failed(scanned);
+  return packed;
+}
+
+}  // namespace
+
+Result<std::vector<RowChange>> changes_since(const KeyValue& from, AccountId account, MailboxId mailbox,
+                                             std::uint64_t since, const Damage& damage) {
+  std::vector<RowChange> changes;
+  std::vector<Uid> live;
+  auto scanned = from.scan(keys::change(account, mailbox, since + 1), keys::change(account, mailbox, keys::last_modseq),
+                           [&](Bytes key, Bytes value) {
+                             if (const auto change = decode<PlacementChange>(value)) {
+                               live.push_back(change->uid);
+                             } else {
+                               report(damage, key, "change entry cannot be read");
+                             }
+                             return true;
+                           });
+  if (!scanned) return failed(scanned);
+  for (const Uid uid : live) {
+    auto row = read_row(from, account, mailbox, uid, damage);
+    if (!row) return failed(row);
+    changes.push_back({mailbox, false, std::move(*row)});
+  }
+  scanned = from.scan(keys::tombstone(account, mailbox, since + 1),
+                      keys::tombstone(account, mailbox, keys::last_modseq), [&](Bytes key, Bytes value) {
+                        if (const auto tombstone = decode<PlacementTombstone>(value)) {
+                          changes.push_back({mailbox, true, Row{.uid = tombstone->uid}});
+                        } else {
+                          report(damage, key, "tombstone cannot be read");
+                        }
+                        return true;
+                      });
+  if (!scanned) return failed(scanned);
+  std::ranges::sort(changes, {}, [](const RowChange& change) { return change.row.uid; });  // Each uid is there once.
+  return changes;
+}
+
+Result<RowTable> scan_rows(const KeyValue& from, AccountId account, MailboxId mailbox, const Damage& damage) {
+  RowTable table;
+  const auto first = keys::placements(account, mailbox).take();
+  auto scanned = from.scan(first, store::behind(first), [&](Bytes key, Bytes value) {
+    const Uid uid(store::Parser(key.substr(first.size())).u32());
+    if (const auto placement = decode<Placement>(value)) {
+      table.add(row_of(uid, *placement));
+    } else {
+      report(damage, key, "placement cannot be read");
+      table.add(unknown_row(uid));
+    }
+    return true;
+  });
+  if (!scanned) return failed(scanned);
+  return table;
+}
+
+Result<RowTable> load_rows(const KeyValue& from, AccountId account, const Container& container, const Damage& damage) {
+  auto packed = read_packed(from, account, container.id, damage);
+  if (!packed) return failed(packed);
+  if (packed->damaged) return scan_rows(from, account, container.id, damage);
+  auto changes = changes_since(from, account, container.id, container.packed, damage);
+  if (!changes) return failed(changes);
+  RowTable base;
+  for (auto& part : packed->base) base.add(std::move(part));
+  std::ranges::move(*changes, std::back_inserter(packed->changes));
+  return packed->changes.empty() ? std::move(base) : base.with(packed->changes);
+}
+
+namespace {
+
+Result<std::vector<std::string>> keys_of(const KeyValue& from, std::string first) {
+  std::vector<std::string> found;
+  auto scanned = from.scan(first, store::behind(first), [&](Bytes key, Bytes) {
+    found.emplace_back(key);
+    return true;
+  });
+  if (!scanned) return failed(scanned);
+  return found;
+}
+
+Result<void> remove_all(Layer& layer, std::string first) {
+  auto found = keys_of(layer, std::move(first));
+  if (!found) return failed(found);
+  for (auto& key : *found) layer.remove(std::move(key));
+  return {};
+}
+
+// Merges blocks into base chunks; only those that differ from what is stored are written.
+Result<void> merge_blocks(Layer& layer, AccountId account, Container& container) {
+  auto rows = load_rows(layer, account, container, {});
+  if (!rows) return failed(rows);
+  // Many chunks with few rows each, after many expunges: begin anew with full ones.
+  if (rows->parts().size() > 8 && rows->size() < rows->parts().size() * (RowChunk::most_rows / 4)) {
+    RowTable full;
+    for (std::size_t i = 0; i < rows->size(); ++i) full.add(rows->row(i));
+    rows = std::move(full);
+  }
+  auto stored = keys_of(layer, keys::of('V', account).u48(container.id.value).take());
+  if (!stored) return failed(stored);
+  std::set<std::string> superfluous(stored->begin(), stored->end());
+  for (const auto& part : rows->parts()) {
+    if (part.stored) {
+      superfluous.erase(keys::rows(account, container.id, 0, part.stored->value).take());
+      continue;
+    }
+    auto key = keys::rows(account, container.id, 0, part.chunk->uid(0).value).take();
+    superfluous.erase(key);
+    layer.put(std::move(key), RowChunk::encode(*part.chunk, part.count, {}));
+  }
+  for (const auto& key : superfluous) layer.remove(key);
+  container.delta_blocks = 0;
+  container.delta_rows = 0;
+  return {};
+}
+
+}  // namespace
+
+Result<void> pack_rows(Layer& layer, AccountId account, Container& container, const PackLimits& limits) {
+  auto changes = changes_since(layer, account, container.id, container.packed, {});
+  if (!changes) return failed(changes);
+  RowChunk rows(std::max<std::size_t>(changes->size(), 1));
+  std::vector<Uid> vanished;
+  for (const RowChange& change : *changes) {
+    if (change.vanished) {
+      vanished.push_back(change.row.uid);
+    } else {
+      rows.add(change.row);
+    }
+  }
+  if (container.delta_rows + changes->size() < limits.delta_rows) {
+    layer.put(keys::rows(account, container.id, 1, container.delta_blocks++).take(),
+              RowChunk::encode(rows, rows.filled(), vanished));
+    container.delta_rows += static_cast<std::uint32_t>(changes->size());
+  } else if (auto merged = merge_blocks(layer, account, container); !merged) {  // Sees these changes through x and t.
+    return merged;
+  }
+  container.packed = container.high;
+  container.unpacked = 0;
+  return {};
+}
+
+Result<void> drop_packed(Layer& layer, AccountId account, Container& container) {
+  for (const char subspace : {'V', 'E'}) {
+    auto removed = remove_all(layer, keys::of(subspace, account).u48(container.id.value).take());
+    if (!removed) return removed;
+  }
+  container.delta_blocks = container.delta_rows = container.sealed_uid = container.sealed_rows = 0;
+  return {};
+}
+
+}  // namespace facteur::mailbox
