@@ -30,9 +30,9 @@ struct NewMessage {
   std::string head;  // With `upload`: its first octets (the header, 64 KiB are enough), for threads.
 };
 
-// Makes the stored structure record of a message from its whole content (message/structure.hpp). May be called off the
-// shards, from several threads at once.
-using StructureMaker = std::function<std::string(Bytes content)>;
+// Makes the stored structure record of a message (message::make_structure). May be called off the shards, from several
+// threads at once.
+using StructureMaker = std::function<std::string(Bytes prefix, Bytes content)>;
 
 // Failures that callers tell apart (RFC 9051 §7.1: NONEXISTENT or TRYCREATE, ALREADYEXISTS, CANNOT, HASCHILDREN...).
 inline constexpr std::string_view no_such_account = "F-2101";
@@ -41,7 +41,8 @@ inline constexpr std::string_view mailbox_exists = "F-2103";
 inline constexpr std::string_view bad_mailbox_name = "F-2104";
 inline constexpr std::string_view mailbox_has_children = "F-2105";  // And is \NoSelect itself: RFC 9051 §6.3.5.
 inline constexpr std::string_view mailbox_is_inbox = "F-2106";      // INBOX cannot be deleted.
-inline constexpr std::string_view limit_reached = "F-2107";         // Too many mailboxes or keywords in one account.
+inline constexpr std::string_view role_taken = "F-2108";
+inline constexpr std::string_view limit_reached = "F-2107";  // Too many mailboxes or keywords in one account.
 
 // Where one copy goes.
 struct Placing {
@@ -159,6 +160,9 @@ class Mailboxes {
   // Ends for good what was expunged before `deleted_before`, and forgets tombstones older than `tombstones_before`
   // (changes() below them is then nullopt). To be called for each account once a day or so.
   virtual Task<Result<void>> housekeep(AccountId account, UtcTime deleted_before, UtcTime tombstones_before) = 0;
+
+  // Resumes when no work of its own is under way any more (packing of structure records): before the engine goes.
+  virtual Task<void> finished() = 0;
 };
 
 // The one implementation, over any store engine.

@@ -70,7 +70,7 @@ bool read(Parser& p, Container& c) {
   c.selectable = p.u8() != 0;
   c.uidvalidity = UidValidity(p.u32());
   c.uidnext = p.u32();
-  for (auto* modseq : {&c.created, &c.modseq, &c.counts_modseq, &c.high}) *modseq = p.u48();
+  for (auto* modseq : {&c.created, &c.modseq, &c.counts_modseq, &c.high, &c.floor}) *modseq = p.u48();
   for (auto* count : {&c.total, &c.unread, &c.deleted, &c.threads, &c.unread_threads}) *count = p.u32();
   c.bytes = p.u64();
   c.packed = p.u48();
@@ -256,7 +256,7 @@ std::string encode(const Container& c) {
   Key out;
   out.u48(c.id.value).u8(static_cast<std::uint8_t>(c.kind)).u48(c.parent.value).string(c.name);
   out.u8(static_cast<std::uint8_t>(c.role)).u8(c.selectable ? 1 : 0).u32(c.uidvalidity.value).u32(c.uidnext);
-  out.u48(c.created).u48(c.modseq).u48(c.counts_modseq).u48(c.high);
+  out.u48(c.created).u48(c.modseq).u48(c.counts_modseq).u48(c.high).u48(c.floor);
   out.u32(c.total).u32(c.unread).u32(c.deleted).u32(c.threads).u32(c.unread_threads).u64(c.bytes);
   out.u48(c.packed).u32(c.unpacked).u32(c.delta_blocks).u32(c.delta_rows).u32(c.sealed_uid).u32(c.sealed_rows);
   return finish(out);

@@ -67,6 +67,7 @@ struct Container {
   std::uint64_t modseq = 0;         // Of its properties.
   std::uint64_t counts_modseq = 0;  // Of its counts.
   std::uint64_t high = 0;           // Of all in it.
+  std::uint64_t floor = 0;          // Tombstones up to this modseq may be gone.
   std::uint32_t total = 0;
   std::uint32_t unread = 0;
   std::uint32_t deleted = 0;

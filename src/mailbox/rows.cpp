@@ -160,9 +160,9 @@ Row RowTable::row(std::size_t index) const {
   const std::size_t part = part_of(index);
   return parts_[part].chunk->row(index - start_of(part));
 }
-std::uint8_t RowTable::flag_bits(std::size_t index) const {
+Uid RowTable::uid(std::size_t index) const {
   const std::size_t part = part_of(index);
-  return parts_[part].chunk->flag_bits(index - start_of(part));
+  return parts_[part].chunk->uid(index - start_of(part));
 }
 
 std::size_t RowTable::lower_bound(Uid uid) const {

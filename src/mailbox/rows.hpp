@@ -78,7 +78,7 @@ class RowTable {
 
   std::size_t size() const { return starts_.empty() ? 0 : starts_.back(); }
   Row row(std::size_t index) const;
-  std::uint8_t flag_bits(std::size_t index) const;
+  Uid uid(std::size_t index) const;
   std::size_t lower_bound(Uid uid) const;
   std::optional<std::size_t> find(Uid uid) const;
   std::optional<std::size_t> first_unseen() const;

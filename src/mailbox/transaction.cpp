@@ -98,13 +98,16 @@ Result<bool> Transaction::expire(std::uint64_t floor, std::size_t most) {
     });
   };
   for (const auto& [id, container] : state_.containers) {
-    // Packed rows must know of what has vanished before its tombstone goes.
-    if (find(id) != nullptr && container.unpacked > 0 && container.packed < floor) {
-      Container* edited = edit(id);
-      if (auto packed = pack_rows(layer_, account_, *edited, options_.pack); !packed) return failed(packed);
-    }
+    const std::size_t before = found.size();
     auto scanned = collect(keys::tombstone(account_, id, 0), keys::tombstone(account_, id, floor + 1));
     if (!scanned) return failed(scanned);
+    if (found.size() == before) continue;
+    Container* edited = edit(id);
+    if (edited == nullptr) continue;
+    edited->floor = std::max(edited->floor, std::min(floor, edited->high));
+    // Packed rows must know of what has vanished before its tombstone goes.
+    if (edited->unpacked == 0 || edited->packed >= floor) continue;
+    if (auto packed = pack_rows(layer_, account_, *edited, options_.pack); !packed) return failed(packed);
   }
   for (std::uint8_t type = 1; type < type_count; ++type) {
     auto scanned = collect(keys::object_tombstone(account_, static_cast<Type>(type), 0),
@@ -269,6 +272,10 @@ Result<void> Transaction::remove_container(MailboxId container) {
     return removed;
   }
   if (auto dropped = drop_packed(layer_, account_, *edited); !dropped) return dropped;
+  for (const char subspace : {'P', 'x', 'q'}) {  // Only what could not be read is still there.
+    auto removed = remove_range(layer_, keys::of(subspace, account_).u48(container.value).take());
+    if (!removed) return removed;
+  }
   destroyed(type_of(edited->kind), container.value, edited->changed(), edited->created);
   layer_.remove(keys::name(account_, edited->parent, fold(edited->name)).take());
   names_[{edited->parent, fold(edited->name)}] = std::nullopt;

@@ -66,7 +66,7 @@ class Transaction {
   Result<void> set_role(MailboxId container, Role role);
   // \NoSelect, or selectable again under a new UIDVALIDITY. It must be empty.
   Result<void> set_selectable(MailboxId container, bool selectable);
-  Result<void> remove_container(MailboxId container);  // It must be empty.
+  Result<void> remove_container(MailboxId container);  // Empty but for placements that cannot be read.
   const Container* find(MailboxId container) const;
   const Container* child(MailboxId parent, std::string_view name) const;
   bool has_children(MailboxId container) const;

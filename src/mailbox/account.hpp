@@ -1,0 +1,124 @@
+// An account in use, on its home shard: transactions one after the other, several commits on their way, the newest
+// durable state for readers, and who wants to hear of it.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/task.hpp"
+#include "base/wait.hpp"
+#include "mailbox/account_state.hpp"
+#include "mailbox/key_value.hpp"
+#include "mailbox/packed_view.hpp"
+#include "mailbox/transaction.hpp"
+#include "observe/event.hpp"
+#include "store/engine.hpp"
+#include "world/clock.hpp"
+#include "world/shards.hpp"
+
+namespace facteur::mailbox {
+
+// A bell of a session, rung on the session's shard.
+class Bell {
+ public:
+  Bell(world::Shards& shards, Wakeup& wakeup) : shards_(shards), shard_(shards.current()), wakeup_(&wakeup) {}
+  // From any shard; a ring that is still on its way counts for those behind it.
+  static void ring(const std::shared_ptr<Bell>& bell);
+  void forget() { wakeup_ = nullptr; }  // On the session's shard.
+
+ private:
+  world::Shards& shards_;
+  unsigned shard_;
+  Wakeup* wakeup_;
+  std::atomic<bool> ringing_{false};
+};
+
+// What all accounts of a shard share.
+struct Surroundings {
+  store::Engine& engine;
+  world::Shards& shards;
+  world::Clock& clock;
+  observe::Scope scope;
+  TaskGroup& tasks;  // Of this shard.
+};
+
+class Account {
+ public:
+  Account(AccountId id, Surroundings& around);
+  Account(const Account&) = delete;
+  Account& operator=(const Account&) = delete;
+
+  AccountId id() const { return id_; }
+
+  // All below runs on the home shard.
+  auto turn() { return turn_.take(); }
+
+  // With the turn held: makes the state of the account current. After a failed commit it waits for those behind it.
+  Task<Result<void>> load();
+  // The same for an account that may not exist yet.
+  Task<Result<void>> load_or_new();
+  bool current() const { return working_ && !broken_; }  // load() would not wait.
+  const AccountState& state() const { return *working_; }
+  Transaction begin() const;
+
+  // With the turn held, and without suspension between begin() and the engine's queue. Numbers what finish() gave.
+  std::uint64_t adopt(Transaction& transaction, const Effects& effects);
+  // The commit number `number` has come to its end.
+  void settle(std::uint64_t number, const Effects& effects, const Result<void>& result);
+  // Both for a transaction of this account alone: releases the turn when the batch is in the queue.
+  Task<Result<void>> commit(Transaction& transaction, store::Batch batch, Turn::Held held);
+
+  // Reading what is durable.
+  Task<Result<const AccountState*>> published();  // Valid until the next suspension.
+  Task<Result<std::shared_ptr<const PackedView>>> view(MailboxId mailbox);
+  // Rows with \Deleted as the next transaction sees them; with the turn held. load() again afterwards.
+  Task<Result<std::vector<Uid>>> deleted_uids(MailboxId mailbox);
+
+  void watch(MailboxId mailbox, std::shared_ptr<Bell> bell);
+  bool idle();           // Nothing is under way and nobody watches.
+  void forget();         // After the account was removed.
+  Task<void> drained();  // Until no commit is on its way; with the turn held.
+
+  void report(Bytes key, std::string_view what) const;
+
+  // Called when rows of a mailbox have become durable.
+  std::function<void(Account&, MailboxId)> on_rows;
+
+ private:
+  struct Shown {
+    std::weak_ptr<const PackedView> view;
+    std::vector<RowChange> changes;  // Durable, and not in the view yet.
+  };
+  Task<void> carry_out(store::Batch batch, Effects effects, std::uint64_t number,
+                       std::shared_ptr<Completion<Result<void>>> done);
+  Result<void> read();
+  Task<Result<std::shared_ptr<const PackedView>>> view(MailboxId mailbox, bool turn_held);
+  void ring(const Effects& effects);
+  void show(const Effects& effects);
+  Damage damage() const;
+
+  AccountId id_;
+  Surroundings& around_;
+  Turn turn_;
+  Stored durable_;
+  Layer pending_;                          // Commits on their way, over what is durable.
+  std::optional<AccountState> working_;    // With commits on their way.
+  std::optional<AccountState> published_;  // Durable.
+  bool broken_ = false;                    // A commit has failed: what was built on it will fail too.
+  std::uint64_t numbers_ = 0;
+  std::map<std::uint64_t, const Effects*> in_flight_;
+  std::shared_ptr<Completion<bool>> draining_;
+  std::unordered_map<MailboxId, Shown> shown_;
+  std::unordered_map<MailboxId, std::vector<std::weak_ptr<Bell>>> watchers_;
+};
+
+}  // namespace facteur::mailbox

@@ -1,0 +1,456 @@
+// The service of mailboxes over an engine in memory.
+#include "mailbox/mailboxes.hpp"
+
+#include "mailbox/stage_test.hpp"
+#include "rfc_test.hpp"
+#include "store/key.hpp"
+
+using namespace facteur;
+using namespace facteur::mailbox;
+
+namespace {
+
+const std::string hello = "Message-ID: <1@example.org>\r\nSubject: hello\r\n\r\nHello.\r\n";
+
+std::vector<std::string> paths(Stage& stage, AccountId account = anne) {
+  std::vector<std::string> found;
+  for (const auto& box : stage.get(stage.mailboxes->list(account))) {
+    found.push_back(box.path + (box.selectable ? "" : " (no)"));
+  }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("mailbox: A delivered message is in the view, byte for byte, after a restart too") {
+  Stage stage;
+  const auto placed =
+      stage.deliver(anne, hello, {.prefix = "Return-Path: <b@example.net>\r\n", .flag_bits = Flags::flagged});
+  CHECK(placed.uid == Uid(1));
+  for (int round = 0; round < 2; ++round) {
+    const auto view = stage.view(anne, "inbox");
+    CHECK(shown(*view) == "1:flagged");
+    const Row row = view->row(0);
+    CHECK(stage.text(anne, row) == "Return-Path: <b@example.net>\r\n" + hello);
+    CHECK(row.size == hello.size() + 30);
+    CHECK(row.item == placed.item);
+    CHECK(row.received == stage.clock.utc());
+    CHECK(view->first_unseen() == 0);
+    CHECK(view->highest_modseq() >= row.modseq);
+    CHECK(stage.box(anne, "INBOX").unread == 1);
+    const auto usage = stage.mailboxes->usage(anne);
+    REQUIRE(usage);
+    CHECK(usage->messages == 1);
+    CHECK(usage->bytes == row.size);
+    stage.restart();
+  }
+}
+
+TEST_CASE("mailbox: One filing reaches several accounts and other records, or nothing at all") {
+  Stage stage;
+  const auto file = [&] {
+    store::Batch also;
+    also.put("queue record", "yes");
+    NewMessage message;
+    message.octets = hello;
+    std::vector<Placing> placings(3);
+    placings[0].account = bert;
+    placings[1].account = anne;
+    placings[2].account = anne;
+    placings[2].path = "Lists/Dev";
+    placings[2].create = true;
+    return stage.run(stage.mailboxes->file(std::move(message), std::move(placings), std::move(also)));
+  };
+  stage.engine->fail_commits(1);
+  CHECK_FALSE(file());
+  CHECK(stage.view(anne, "INBOX")->size() == 0);
+  CHECK(paths(stage).size() == 6);
+  CHECK_FALSE(stage.engine->latest().get("queue record")->has_value());
+
+  const auto placed = file();
+  REQUIRE(placed);
+  CHECK(placed->size() == 3);
+  CHECK(stage.view(bert, "INBOX")->size() == 1);
+  CHECK(stage.view(anne, "INBOX")->size() == 1);
+  CHECK(stage.view(anne, "Lists/Dev")->size() == 1);
+  CHECK(stage.engine->latest().get("queue record")->has_value());
+  CHECK((*placed)[1].item != (*placed)[2].item);
+}
+
+TEST_CASE("mailbox: Mail for an account that does not exist is refused, the others untouched") {
+  Stage stage;
+  NewMessage message;
+  message.octets = hello;
+  std::vector<Placing> placings(2);
+  placings[0].account = anne;
+  placings[1].account = AccountId(99);
+  CHECK(stage.code(stage.mailboxes->file(std::move(message), std::move(placings))) == no_such_account);
+  CHECK(stage.view(anne, "INBOX")->size() == 0);
+  CHECK(stage.deliver(anne, hello).uid == Uid(1));
+}
+
+TEST_CASE("mailbox: Filings into the same accounts from several shards at once all arrive, in order of uid") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Stage stage(seed);
+    TaskGroup group;
+    struct Run {
+      static Task<void> file(Stage& stage, int& failures) {
+        NewMessage message;
+        message.octets = hello;
+        std::vector<Placing> placings(2);
+        placings[0].account = anne;
+        placings[1].account = bert;
+        auto done = co_await stage.mailboxes->file(std::move(message), std::move(placings));
+        if (!done) ++failures;
+      }
+      static Task<void> flag(Stage& stage, MailboxId mailbox, int& failures) {
+        auto done = co_await stage.mailboxes->store_flags(anne, mailbox, range(1, 9), FlagChange::add, Flags::seen, {});
+        if (!done) ++failures;
+      }
+    };
+    const MailboxId inbox = stage.box(anne, "INBOX").id;
+    int failures = 0;
+    for (unsigned i = 0; i < 30; ++i) {
+      stage.shards.on(i % 3, [&] {
+        group.start(Run::file(stage, failures));
+        group.start(Run::flag(stage, inbox, failures));
+      });
+    }
+    stage.shards.run();
+    CHECK(group.empty());
+    CHECK(failures == 0);
+    CHECK(stage.view(anne, "INBOX")->size() == 30);
+    CHECK(stage.view(bert, "INBOX")->size() == 30);
+    CHECK(stage.box(anne, "INBOX").total == 30);
+  }
+}
+
+TEST_RFC("9051 §6.3.4", "CREATE makes missing parents, ignores a separator at the end") {
+  Stage stage;
+  CHECK(stage.code(stage.mailboxes->create(anne, "Work/2026/")) == "-");
+  CHECK(paths(stage) ==
+        std::vector<std::string>{"Archive", "Drafts", "INBOX", "Junk", "Sent", "Trash", "Work", "Work/2026"});
+  CHECK(stage.code(stage.mailboxes->create(anne, "work/2026")) == mailbox_exists);
+  CHECK(stage.code(stage.mailboxes->create(anne, "iNbOx")) == mailbox_exists);
+  CHECK(stage.code(stage.mailboxes->create(anne, "Sent 2", Role::sent)) == role_taken);
+  for (const std::string bad :
+       {"", "/", "a//b", "/a", "a\r\nb", "a\x7f", "\xff", "\xc3", "\xed\xa0\x80", "a\xc2\x85"}) {
+    CAPTURE(bad);
+    CHECK(stage.code(stage.mailboxes->create(anne, bad)) == bad_mailbox_name);
+  }
+  CHECK(stage.code(stage.mailboxes->create(anne, std::string(1001, 'a'))) == bad_mailbox_name);
+  std::string deep = "a";
+  for (int i = 1; i < 50; ++i) deep += "/a";
+  CHECK(stage.code(stage.mailboxes->create(anne, deep)) == "-");
+  CHECK(stage.code(stage.mailboxes->create(anne, deep + "/a")) == bad_mailbox_name);
+}
+
+TEST_RFC("9051 §6.3.5", "DELETE keeps inferior names, INBOX stays") {
+  Stage stage;
+  stage.get(stage.mailboxes->create(anne, "a/b"));
+  stage.deliver(anne, hello, {.path = "a"});
+  const auto before = stage.box(anne, "a");
+  CHECK(before.total == 1);
+  CHECK(stage.code(stage.mailboxes->remove(anne, "INBOX")) == mailbox_is_inbox);
+  CHECK(stage.code(stage.mailboxes->remove(anne, "nothing")) == no_such_mailbox);
+  CHECK(stage.code(stage.mailboxes->remove(anne, "a")) == "-");
+  const auto left = stage.box(anne, "a");
+  CHECK_FALSE(left.selectable);
+  CHECK(left.total == 0);
+  CHECK(stage.code(stage.mailboxes->remove(anne, "a")) == mailbox_has_children);
+  // Mail for it goes to INBOX; CREATE makes it selectable again, with a greater UIDVALIDITY.
+  CHECK(stage.deliver(anne, hello, {.path = "a"}).mailbox == stage.box(anne, "INBOX").id);
+  CHECK(stage.code(stage.mailboxes->create(anne, "a")) == "-");
+  CHECK(stage.box(anne, "a").uidvalidity > before.uidvalidity);
+  CHECK(stage.code(stage.mailboxes->remove(anne, "a/b")) == "-");
+  CHECK(stage.code(stage.mailboxes->remove(anne, "a")) == "-");
+  CHECK_FALSE(stage.get(stage.mailboxes->find(anne, "a")));
+  CHECK(stage.code(stage.mailboxes->view(anne, before.id)) == no_such_mailbox);
+  const auto again = stage.get(stage.mailboxes->create(anne, "a"));
+  CHECK(again != before.id);
+  CHECK(stage.box(anne, "a").uidvalidity > left.uidvalidity);
+}
+
+TEST_RFC("9051 §6.3.6", "RENAME takes inferior names along; INBOX gives its messages away") {
+  Stage stage;
+  stage.get(stage.mailboxes->create(anne, "a/b/c"));
+  stage.deliver(anne, hello, {.path = "a/b"});
+  const auto before = stage.box(anne, "a/b");
+  CHECK(stage.code(stage.mailboxes->rename(anne, "a", "x/y")) == "-");
+  CHECK(stage.box(anne, "x/y/b/c").id);
+  CHECK(stage.box(anne, "x/y/b").id == before.id);
+  CHECK(stage.box(anne, "x/y/b").uidvalidity == before.uidvalidity);
+  CHECK_FALSE(stage.get(stage.mailboxes->find(anne, "a")));
+  CHECK(stage.code(stage.mailboxes->rename(anne, "x", "x/y/z")) == bad_mailbox_name);
+  CHECK(stage.code(stage.mailboxes->rename(anne, "x", "Sent")) == mailbox_exists);
+  CHECK(stage.code(stage.mailboxes->rename(anne, "none", "some")) == no_such_mailbox);
+  CHECK(stage.code(stage.mailboxes->rename(anne, "x", "X")) == "-");
+  CHECK(stage.box(anne, "x").path == "X");
+
+  stage.get(stage.mailboxes->create(anne, "INBOX/below"));
+  stage.deliver(anne, hello);
+  stage.deliver(anne, hello);
+  CHECK(stage.code(stage.mailboxes->rename(anne, "inbox", "Old mail")) == "-");
+  CHECK(stage.box(anne, "INBOX").total == 0);
+  CHECK(stage.box(anne, "INBOX").uidnext == Uid(3));
+  CHECK(stage.view(anne, "Old mail")->size() == 2);
+  CHECK(stage.box(anne, "INBOX/below").id);
+}
+
+TEST_RFC("9051 §6.3.7", "names may be subscribed that do not exist") {
+  Stage stage;
+  CHECK(stage.code(stage.mailboxes->subscribe(anne, "later/maybe", true)) == "-");
+  CHECK(stage.code(stage.mailboxes->subscribe(anne, "Sent", false)) == "-");
+  stage.restart();
+  CHECK(stage.get(stage.mailboxes->subscriptions(anne)) ==
+        std::vector<std::string>{"Archive", "Drafts", "INBOX", "Junk", "Trash", "later/maybe"});
+  CHECK_FALSE(stage.box(anne, "Sent").subscribed);
+  CHECK(stage.box(anne, "INBOX").subscribed);
+}
+
+TEST_RFC("9051 §6.4.6", "STORE replaces, adds, removes flags and keywords") {
+  Stage stage;
+  const MailboxId inbox = stage.box(anne, "INBOX").id;
+  stage.deliver_many(anne, inbox, 3);
+  auto& boxes = *stage.mailboxes;
+  stage.get(boxes.store_flags(anne, inbox, uids({1, 3, 9}), FlagChange::add, Flags::seen, {"$Work", "b"}));
+  stage.get(boxes.store_flags(anne, inbox, uids({3}), FlagChange::remove, Flags::seen, {"B"}));
+  stage.get(boxes.store_flags(anne, inbox, uids({2}), FlagChange::replace, Flags::draft | Flags::deleted, {"b"}));
+  const auto names = boxes.keywords(anne);
+  REQUIRE(names);
+  CHECK(shown(*stage.view(anne, "INBOX"), *names) == "1:seen,$Work,b 2:draft,deleted,b 3:$Work");
+  const auto box = stage.box(anne, "INBOX");
+  CHECK(box.unread == 2);
+  CHECK(box.deleted == 1);
+  stage.restart();
+  CHECK(shown(*stage.view(anne, "INBOX"), *names) == "1:seen,$Work,b 2:draft,deleted,b 3:$Work");
+}
+
+TEST_RFC("7162 §3.1.3", "UNCHANGEDSINCE leaves newer messages alone and names them") {
+  Stage stage;
+  const MailboxId inbox = stage.box(anne, "INBOX").id;
+  stage.deliver_many(anne, inbox, 3);
+  auto& boxes = *stage.mailboxes;
+  const ModSeq known = stage.view(anne, "INBOX")->highest_modseq();
+  stage.get(boxes.store_flags(anne, inbox, uids({2}), FlagChange::add, Flags::flagged, {}));
+  const auto stored =
+      stage.get(boxes.store_flags(anne, inbox, uids({1, 2, 3}), FlagChange::add, Flags::seen, {}, known));
+  CHECK(stored.modified == uids({2}));
+  const auto view = stage.view(anne, "INBOX");
+  CHECK(shown(*view) == "1:seen 2:flagged 3:seen");
+  CHECK(stored.highest == view->highest_modseq());
+}
+
+TEST_RFC("8474 §4", "COPY keeps the EMAILID, flags but \\Deleted are shared") {
+  Stage stage;
+  const MailboxId inbox = stage.box(anne, "INBOX").id, sent = stage.box(anne, "Sent").id;
+  stage.deliver_many(anne, inbox, 2);
+  auto& boxes = *stage.mailboxes;
+  stage.get(boxes.store_flags(anne, inbox, uids({1}), FlagChange::add, Flags::deleted | Flags::seen, {}));
+  const auto copied = stage.get(boxes.copy(anne, inbox, uids({1, 2, 7}), sent));
+  CHECK(copied.from == uids({1, 2}));
+  CHECK(copied.to == uids({1, 2}));
+  CHECK(copied.uidvalidity == stage.box(anne, "Sent").uidvalidity);
+  CHECK(shown(*stage.view(anne, "Sent")) == "1:seen 2");
+  CHECK(stage.view(anne, "Sent")->row(0).item == stage.view(anne, "INBOX")->row(0).item);
+  CHECK(stage.get(boxes.expunge(anne, inbox, std::nullopt)) == uids({1}));
+  CHECK(shown(*stage.view(anne, "Sent")) == "1:seen 2");
+  CHECK(stage.text(anne, stage.view(anne, "Sent")->row(0)).find("<1@") != std::string::npos);
+  // A second copy in the same mailbox is another item.
+  const auto again = stage.get(boxes.copy(anne, inbox, uids({2}), sent));
+  CHECK(again.to == uids({3}));
+  const auto view = stage.view(anne, "Sent");
+  CHECK(view->row(2).item != view->row(1).item);
+  CHECK(stage.code(boxes.copy(anne, inbox, uids({2}), MailboxId(999))) == no_such_mailbox);
+}
+
+TEST_RFC("9051 §6.4.8", "MOVE: new UIDs in the target, gone from the source, also within one mailbox") {
+  Stage stage;
+  const MailboxId inbox = stage.box(anne, "INBOX").id, junk = stage.box(anne, "Junk").id;
+  stage.deliver_many(anne, inbox, 3);
+  auto& boxes = *stage.mailboxes;
+  const auto item = stage.view(anne, "INBOX")->row(1).item;
+  const auto moved = stage.get(boxes.move(anne, inbox, uids({2}), junk));
+  CHECK(moved.to == uids({1}));
+  CHECK(shown(*stage.view(anne, "INBOX")) == "1 3");
+  CHECK(stage.view(anne, "Junk")->row(0).item == item);
+  CHECK(stage.get(boxes.move(anne, inbox, uids({1}), inbox)).to == uids({4}));
+  CHECK(shown(*stage.view(anne, "INBOX")) == "3 4");
+  CHECK(stage.mailboxes->usage(anne)->messages == 3);
+}
+
+TEST_RFC("9051 §6.4.9", "UID EXPUNGE takes only those named and marked; POP3 takes what it names") {
+  Stage stage;
+  const MailboxId inbox = stage.box(anne, "INBOX").id;
+  stage.deliver_many(anne, inbox, 5);
+  auto& boxes = *stage.mailboxes;
+  stage.get(boxes.store_flags(anne, inbox, uids({1, 2, 3}), FlagChange::add, Flags::deleted, {}));
+  CHECK(stage.get(boxes.expunge(anne, inbox, uids({2, 4}))) == uids({2}));
+  CHECK(stage.get(boxes.expunge(anne, inbox, uids({5}), true)) == uids({5}));
+  CHECK(stage.get(boxes.expunge(anne, inbox, std::nullopt)) == uids({1, 3}));
+  CHECK(stage.get(boxes.expunge(anne, inbox, std::nullopt)).empty());
+  CHECK(shown(*stage.view(anne, "INBOX")) == "4");
+  CHECK(stage.deliver(anne, hello).uid == Uid(6));
+}
+
+TEST_CASE("mailbox: What was expunged comes back with undelete, until housekeeping ends it") {
+  Stage stage;
+  auto& boxes = *stage.mailboxes;
+  const auto first = stage.deliver(anne, hello, {.prefix = "X: y\r\n"});
+  stage.deliver(anne, "second\r\n", {.path = "Gone", .create = true});
+  stage.get(boxes.expunge(anne, first.mailbox, uids({1}), true));
+  REQUIRE(stage.run(boxes.remove(anne, "Gone")));
+  CHECK(boxes.usage(anne)->messages == 0);
+  auto deleted = stage.get(boxes.deleted(anne));
+  REQUIRE(deleted.size() == 2);
+  CHECK(deleted[0].path == "INBOX");
+  CHECK(deleted[0].uid == Uid(1));
+  CHECK(deleted[1].path == "Gone");
+  const auto restored = stage.get(boxes.undelete(anne, {deleted[0].id, deleted[1].id}));
+  REQUIRE(restored.size() == 2);
+  CHECK(restored[0].item != first.item);  // For clients the old one was destroyed.
+  const auto view = stage.view(anne, "INBOX");
+  CHECK(shown(*view) == "2 3");
+  CHECK(stage.text(anne, view->row(0)) == "X: y\r\n" + hello);
+  CHECK(stage.get(boxes.deleted(anne)).empty());
+
+  stage.get(boxes.expunge(anne, first.mailbox, uids({2}), true));
+  stage.clock.advance(10'000);
+  stage.get(boxes.expunge(anne, first.mailbox, uids({3}), true));
+  const UtcTime between{stage.clock.utc().milliseconds - 5000};
+  REQUIRE(stage.run(boxes.housekeep(anne, between, between)));
+  deleted = stage.get(boxes.deleted(anne));
+  REQUIRE(deleted.size() == 1);
+  CHECK(deleted[0].uid == Uid(3));
+}
+
+TEST_RFC("7162 §3.2.5", "changes since a modseq: vanished, changed, appeared; none below the floor") {
+  Stage stage;
+  auto& boxes = *stage.mailboxes;
+  const MailboxId inbox = stage.box(anne, "INBOX").id;
+  stage.deliver_many(anne, inbox, 4);
+  const ModSeq since = stage.view(anne, "INBOX")->highest_modseq();
+  stage.get(boxes.expunge(anne, inbox, uids({1}), true));
+  stage.get(boxes.store_flags(anne, inbox, uids({3}), FlagChange::add, Flags::seen, {}));
+  stage.deliver_many(anne, inbox, 2);
+  stage.get(boxes.expunge(anne, inbox, uids({6}), true));
+  auto changes = stage.get(boxes.changes(anne, inbox, since));
+  REQUIRE(changes);
+  CHECK(changes->vanished == uids({1}));
+  CHECK(changes->changed == uids({3}));
+  CHECK(changes->appeared == uids({5}));
+  stage.clock.advance(1000);
+  REQUIRE(stage.run(boxes.housekeep(anne, UtcTime{}, stage.clock.utc())));
+  CHECK_FALSE(stage.get(boxes.changes(anne, inbox, since)));
+  CHECK(stage.get(boxes.changes(anne, inbox, stage.view(anne, "INBOX")->highest_modseq())));
+}
+
+TEST_CASE("mailbox: Views stay as they are; their difference is what happened") {
+  Stage stage;
+  auto& boxes = *stage.mailboxes;
+  const MailboxId inbox = stage.box(anne, "INBOX").id;
+  stage.deliver_many(anne, inbox, 3000);
+  const auto before = stage.view(anne, "INBOX");
+  CHECK(before->size() == 3000);
+  CHECK(before->row(2999).uid == Uid(3000));
+  stage.get(boxes.store_flags(anne, inbox, uids({7, 1500}), FlagChange::add, Flags::seen, {}));
+  stage.get(boxes.expunge(anne, inbox, uids({1, 2000}), true));
+  stage.deliver_many(anne, inbox, 2);
+  const auto after = stage.view(anne, "INBOX");
+  CHECK(before->size() == 3000);
+  CHECK_FALSE(before->row(6).flags.has(Flags::seen));
+  CHECK(after->size() == 3000);
+  CHECK(after->row(5).flags.has(Flags::seen));
+  auto changes = diff(*before, *after);
+  CHECK(changes.vanished == uids({1, 2000}));
+  CHECK(changes.changed == uids({7, 1500}));
+  CHECK(changes.appeared == uids({3001, 3002}));
+  CHECK(diff(*after, *after).changed.empty());
+  CHECK(after->find(Uid(2000)) == std::nullopt);
+  CHECK(after->lower_bound(Uid(2000)) == 1998);
+  CHECK(after->find(Uid(3001)) == 2998);
+  CHECK(after->lower_bound(Uid(4000)) == 3000);
+  // Loaded anew from packed rows it is the same, and so is the difference between tables that share nothing.
+  stage.restart();
+  const auto again = stage.view(anne, "INBOX");
+  CHECK(shown(*again) == shown(*after));
+  CHECK(again->size() == 3000);
+  changes = diff(*after, *again);
+  CHECK((changes.vanished.empty() && changes.changed.empty() && changes.appeared.empty()));
+  changes = diff(*before, *again);
+  CHECK(changes.changed == uids({7, 1500}));
+}
+
+TEST_CASE("mailbox: Watchers hear of each change of their mailbox, on their shard, once it is durable") {
+  Stage stage;
+  auto& boxes = *stage.mailboxes;
+  const MailboxId inbox = stage.box(anne, "INBOX").id;
+  Wakeup bell, other;
+  auto watch = boxes.watch(anne, inbox, bell);
+  auto elsewhere = boxes.watch(anne, stage.box(anne, "Sent").id, other);
+  stage.shards.run();
+  stage.deliver(anne, hello);
+  stage.shards.run();
+  CHECK(bell.fired());
+  CHECK_FALSE(other.fired());
+  bell.clear();
+  stage.engine->fail_commits(1);
+  CHECK_FALSE(stage.run(boxes.store_flags(anne, inbox, uids({1}), FlagChange::add, Flags::seen, {})));
+  stage.shards.run();
+  CHECK_FALSE(bell.fired());
+  stage.get(boxes.store_flags(anne, inbox, uids({1}), FlagChange::add, Flags::seen, {}));
+  watch.reset();
+  stage.shards.run();
+  CHECK_FALSE(bell.fired());
+}
+
+TEST_CASE("mailbox: Structure records come back in order, single and packed") {
+  Stage stage(1, [](Bytes prefix, Bytes content) {
+    return std::string(prefix) + "|" + std::string(content.substr(0, content.find('\r')));
+  });
+  auto& boxes = *stage.mailboxes;
+  const MailboxId inbox = stage.box(anne, "INBOX").id;
+  stage.deliver_many(anne, inbox, 2500);
+  stage.get(boxes.expunge(anne, inbox, range(1000, 1100), true));
+  stage.shards.run();
+  stage.deliver_many(anne, inbox, 50);
+  for (int round = 0; round < 2; ++round) {
+    const auto view = stage.view(anne, "INBOX");
+    const std::pair<std::size_t, std::size_t> parts[] = {{0, view->size()}, {990, 1010}, {2400, view->size()}, {5, 6}};
+    for (const auto& [first, last] : parts) {
+      std::size_t next = first;
+      bool right = true;
+      const auto visit = [&](std::size_t row, Bytes record) {
+        right &= row == next++;
+        right &= record == "|Message-ID: <" + std::to_string(view->row(row).uid.value) + "@example.org>";
+        return true;
+      };
+      const std::function<bool(std::size_t, Bytes)> function = visit;
+      REQUIRE(stage.run(stage.mailboxes->structures(anne, view, first, last, function)));
+      CHECK(right);
+      CHECK(next == last);
+    }
+    CHECK(stage.get(stage.mailboxes->structure(anne, view->row(3))) == "|Message-ID: <4@example.org>");
+    stage.shards.run();
+    stage.restart();
+  }
+}
+
+TEST_CASE("mailbox: A removed account leaves nothing behind") {
+  Stage stage;
+  auto& boxes = *stage.mailboxes;
+  stage.deliver(anne, hello);
+  stage.deliver(bert, hello);
+  REQUIRE(stage.run(boxes.remove_account(bert)));
+  CHECK(stage.code(boxes.list(bert)) == no_such_account);
+  CHECK_FALSE(boxes.usage(bert));
+  std::size_t left = 0;
+  for (const char subspace : std::string_view("ACIJPSTVXceghmnqrtwxE")) {
+    const auto first = store::Key(subspace).u32(bert.value).take();
+    REQUIRE(stage.engine->latest().scan(first, store::behind(first), [&](Bytes, Bytes) { return ++left, true; }));
+  }
+  CHECK(left == 0);
+  CHECK(stage.view(anne, "INBOX")->size() == 1);
+  stage.create(bert);
+  CHECK(stage.view(bert, "INBOX")->size() == 0);
+}

@@ -1,0 +1,55 @@
+#include "mailbox/packed_view.hpp"
+
+namespace facteur::mailbox {
+
+PackedView::PackedView(AccountId account, Container container, std::shared_ptr<const store::Reader> snapshot,
+                       Damage damage)
+    : account_(account), container_(std::move(container)), snapshot_(std::move(snapshot)), damage_(std::move(damage)) {}
+
+PackedView::PackedView(AccountId account, Container container, RowTable rows)
+    : account_(account), container_(std::move(container)), rows_(std::move(rows)), ready_(&rows_) {}
+
+const RowTable& PackedView::rows() const {
+  if (const RowTable* ready = ready_.load(std::memory_order_acquire)) return *ready;
+  const std::scoped_lock lock(loading_);
+  if (const RowTable* ready = ready_.load(std::memory_order_acquire)) return *ready;
+  const Stored stored(*snapshot_);
+  // If the index cannot be read at all, the mailbox shows no messages rather than wrong ones.
+  if (auto rows = load_rows(stored, account_, container_, damage_)) {
+    rows_ = std::move(*rows);
+  } else if (damage_) {
+    damage_(container_.name, rows.error().cause);
+  }
+  snapshot_.reset();
+  ready_.store(&rows_, std::memory_order_release);
+  return rows_;
+}
+
+std::size_t PackedView::size() const {
+  const RowTable* ready = ready_.load(std::memory_order_acquire);
+  return ready ? ready->size() : container_.total;
+}
+
+std::optional<std::size_t> PackedView::first_unseen() const {
+  if (container_.unread == 0) return std::nullopt;
+  return rows().first_unseen();
+}
+
+std::shared_ptr<const PackedView> PackedView::with(const Container& container,
+                                                   std::span<const RowChange> changes) const {
+  std::vector<RowChange> newer;
+  for (const RowChange& change : changes) {
+    if (change.row.modseq.value > container_.high) newer.push_back(change);
+  }
+  const Container& now = container.high >= container_.high ? container : container_;
+  return std::make_shared<const PackedView>(account_, now, newer.empty() ? rows() : rows().with(newer));
+}
+
+ViewChanges diff(const View& before, const View& after) {
+  const auto& a = dynamic_cast<const PackedView&>(before);
+  const auto& b = dynamic_cast<const PackedView&>(after);
+  if (&a == &b) return {};
+  return diff(a.rows(), b.rows());
+}
+
+}  // namespace facteur::mailbox

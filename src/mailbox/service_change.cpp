@@ -1,0 +1,367 @@
+// Changing what is there: flags, copies, moves, expunges, undelete, housekeeping.
+#include <algorithm>
+#include <span>
+
+#include "mailbox/keys.hpp"
+#include "mailbox/service.hpp"
+
+namespace facteur::mailbox {
+namespace {
+
+std::unexpected<Failure> no_mailbox() { return failure(Failure::Kind::permanent, no_such_mailbox, "No such mailbox"); }
+
+void sort_unique(std::vector<Uid>& uids) {
+  std::ranges::sort(uids);
+  const auto twice = std::ranges::unique(uids);
+  uids.erase(twice.begin(), twice.end());
+}
+
+struct Wanted {
+  FlagChange change;
+  std::uint8_t bits;
+  std::vector<std::uint16_t> keywords;  // Sorted.
+};
+
+Flags changed(const Flags& from, const Wanted& wanted) {
+  Flags to;
+  switch (wanted.change) {
+    case FlagChange::replace:
+      return Flags{wanted.bits, wanted.keywords};
+    case FlagChange::add:
+      to.bits = from.bits | wanted.bits;
+      std::ranges::set_union(from.keywords, wanted.keywords, std::back_inserter(to.keywords));
+      return to;
+    case FlagChange::remove:
+      to.bits = from.bits & static_cast<std::uint8_t>(~wanted.bits);
+      std::ranges::set_difference(from.keywords, wanted.keywords, std::back_inserter(to.keywords));
+      return to;
+  }
+  return from;
+}
+
+// Keyword numbers; for `remove`, names that the account does not know need no number.
+Result<std::vector<std::uint16_t>> numbers_of(Transaction& transaction, const std::vector<std::string>& names) {
+  std::vector<std::uint16_t> numbers;
+  for (const auto& name : names) {
+    auto number = transaction.keyword(name);
+    if (!number) return failed(number);
+    numbers.push_back(*number);
+  }
+  std::ranges::sort(numbers);
+  const auto twice = std::ranges::unique(numbers);
+  numbers.erase(twice.begin(), twice.end());
+  return numbers;
+}
+
+// Changes one message. True if its modseq was above the limit (RFC 7162 §3.1.3).
+Result<bool> change_one(Transaction& transaction, MailboxId mailbox, Uid uid, const Wanted& wanted,
+                        std::optional<ModSeq> unchanged_since) {
+  auto placement = transaction.placement(mailbox, uid);
+  if (!placement) return failed(placement);
+  if (!*placement) return false;  // RFC 9051 §6.4.9: a UID that is not there is ignored.
+  const Placement& placed = **placement;
+  if (unchanged_since && placed.modseq > unchanged_since->value) return true;
+  const Flags to = changed(placed.flags, wanted);
+  if (to == placed.flags) return false;
+  auto done = transaction.set_flags(placed.item, to, Transaction::Deleted{mailbox, uid, to.has(Flags::deleted)});
+  if (!done) return failed(done);
+  return false;
+}
+
+}  // namespace
+
+Task<Result<StoredFlags>> Service::store_flags(AccountId account, MailboxId mailbox, std::vector<Uid> uids,
+                                               FlagChange change, std::uint8_t flag_bits,
+                                               std::vector<std::string> keywords,
+                                               std::optional<ModSeq> unchanged_since) {
+  return at_home(account, store_flags_here(account, mailbox, std::move(uids), change, flag_bits, std::move(keywords),
+                                           unchanged_since));
+}
+
+Task<Result<StoredFlags>> Service::store_flags_here(AccountId id, MailboxId mailbox, std::vector<Uid> uids,
+                                                    FlagChange change, std::uint8_t flag_bits,
+                                                    std::vector<std::string> names,
+                                                    std::optional<ModSeq> unchanged_since) {
+  const auto account = account_here(id);
+  sort_unique(uids);
+  StoredFlags stored;
+  std::span<const Uid> rest(uids);
+  do {
+    auto held = co_await account->turn();
+    auto loaded = co_await account->load();
+    if (!loaded) co_return failed(loaded);
+    Transaction transaction = account->begin();
+    if (transaction.find(mailbox) == nullptr) co_return no_mailbox();
+    auto numbers = numbers_of(transaction, names);
+    if (!numbers) co_return failed(numbers);
+    const Wanted wanted{change, flag_bits, std::move(*numbers)};
+    for (const Uid uid : rest.first(std::min(rest.size(), bulk))) {
+      auto conflict = change_one(transaction, mailbox, uid, wanted, unchanged_since);
+      if (!conflict && conflict.error().kind != Failure::Kind::corrupt) co_return failed(conflict);
+      if (!conflict) account->report(keys::placement(id, mailbox, uid), "flags not changed");
+      if (conflict && *conflict) stored.modified.push_back(uid);
+    }
+    rest = rest.subspan(std::min(rest.size(), bulk));
+    stored.highest = ModSeq(transaction.find(mailbox)->high);
+    auto committed = co_await account->commit(transaction, store::Batch(), std::move(held));
+    if (!committed) co_return failed(committed);
+  } while (!rest.empty());
+  co_return stored;
+}
+
+// ---- copies
+
+Task<Result<Copied>> Service::copy(AccountId account, MailboxId from, std::vector<Uid> uids, MailboxId to) {
+  return at_home(account, copy_here(account, from, std::move(uids), to, false));
+}
+Task<Result<Copied>> Service::move(AccountId account, MailboxId from, std::vector<Uid> uids, MailboxId to) {
+  return at_home(account, copy_here(account, from, std::move(uids), to, true));
+}
+
+namespace {
+
+Result<void> copy_some(Transaction& transaction, MailboxId from, std::span<const Uid> uids, MailboxId to, bool move,
+                       Copied& copied) {
+  for (const Uid uid : uids) {
+    auto there = transaction.placement(from, uid);
+    if (there && !*there) continue;  // RFC 9051 §6.4.9: a UID that is not there is ignored.
+    auto made = !there ? Result<Uid>(failed(there))
+                : move ? transaction.move(from, uid, to)
+                       : transaction.copy(from, uid, to);
+    // RFC 9051 §6.4.7: all or nothing for COPY; a damaged message is not moved, the others are.
+    if (!made && move && made.error().kind == Failure::Kind::corrupt) continue;
+    if (!made) return failed(made);
+    copied.from.push_back(uid);
+    copied.to.push_back(*made);
+  }
+  return {};
+}
+
+}  // namespace
+
+Task<Result<Copied>> Service::copy_here(AccountId id, MailboxId from, std::vector<Uid> uids, MailboxId to, bool move) {
+  const auto account = account_here(id);
+  sort_unique(uids);
+  Copied copied;
+  std::span<const Uid> rest(uids);
+  Result<void> done;
+  do {
+    auto held = co_await account->turn();
+    done = co_await account->load();
+    if (!done) break;
+    Transaction transaction = account->begin();
+    const Container* target = transaction.find(to);
+    if (transaction.find(from) == nullptr || target == nullptr || !target->selectable) {
+      done = no_mailbox();
+      break;
+    }
+    copied.uidvalidity = target->uidvalidity;
+    const std::size_t before = copied.to.size();
+    done = copy_some(transaction, from, rest.first(std::min(rest.size(), bulk)), to, move, copied);
+    if (done) done = co_await account->commit(transaction, store::Batch(), std::move(held));
+    if (!done) {
+      copied.from.resize(before);
+      copied.to.resize(before);
+      break;
+    }
+    rest = rest.subspan(std::min(rest.size(), bulk));
+  } while (!rest.empty());
+  if (done) co_return copied;
+  // RFC 9051 §6.4.7: a COPY that fails leaves the target as it was.
+  if (!move && !copied.to.empty()) co_await undo_copies(account, to, std::move(copied.to));
+  if (move && !copied.to.empty()) co_return copied;  // RFC 9051 §6.4.8: what was moved was moved.
+  co_return failed(done);
+}
+
+Task<void> Service::undo_copies(std::shared_ptr<Account> account, MailboxId mailbox, std::vector<Uid> uids) {
+  auto held = co_await account->turn();
+  auto loaded = co_await account->load();
+  if (!loaded) co_return;
+  Transaction transaction = account->begin();
+  for (const Uid uid : uids) {
+    auto placed = transaction.placement(mailbox, uid);
+    if (placed && *placed) static_cast<void>(transaction.unplace(mailbox, uid));
+  }
+  auto committed = co_await account->commit(transaction, store::Batch(), std::move(held));
+  if (!committed) scope_.event("mailbox_copies_not_undone").failure(committed.error());
+}
+
+// ---- expunge
+
+Task<Result<std::vector<Uid>>> Service::expunge(AccountId account, MailboxId mailbox,
+                                                std::optional<std::vector<Uid>> uids, bool all) {
+  return at_home(account, expunge_here(account, mailbox, std::move(uids), all));
+}
+
+Task<Result<std::vector<Uid>>> Service::expunge_here(AccountId id, MailboxId mailbox,
+                                                     std::optional<std::vector<Uid>> uids, bool all) {
+  const auto account = account_here(id);
+  std::vector<Uid> gone;
+  if (uids) sort_unique(*uids);
+  for (std::size_t next = 0;;) {
+    auto held = co_await account->turn();
+    auto loaded = co_await account->load();
+    if (!loaded) co_return failed(loaded);
+    const Container* known = account->state().find(mailbox);
+    if (known == nullptr) co_return no_mailbox();
+    if (!all && known->deleted == 0) co_return gone;
+    if (!uids) {
+      auto marked = co_await account->deleted_uids(mailbox);
+      if (!marked) co_return failed(marked);
+      uids = std::move(*marked);
+      loaded = co_await account->load();
+      if (!loaded) co_return failed(loaded);
+    }
+    Transaction transaction = account->begin();
+    const Container* container = transaction.find(mailbox);
+    if (container == nullptr) co_return no_mailbox();
+    const std::string path = account->state().path(*container);
+    const std::size_t before = gone.size();
+    for (; next < uids->size() && gone.size() - before < bulk; ++next) {
+      const Uid uid = (*uids)[next];
+      auto placed = transaction.placement(mailbox, uid);
+      if (placed && (!*placed || (!all && !(**placed).flags.has(Flags::deleted)))) continue;
+      auto done = placed ? transaction.expunge(mailbox, uid, path) : Result<void>(failed(placed));
+      if (!done && done.error().kind != Failure::Kind::corrupt) co_return failed(done);
+      if (done) gone.push_back(uid);
+      if (!done) account->report(keys::placement(id, mailbox, uid), "not expunged");
+    }
+    auto committed = co_await account->commit(transaction, store::Batch(), std::move(held));
+    if (!committed) co_return failed(committed);
+    if (next == uids->size()) co_return gone;
+  }
+}
+
+// ---- undelete
+
+Task<Result<std::vector<Mailboxes::Deleted>>> Service::deleted(AccountId account) {
+  return at_home(account, deleted_here(account));
+}
+
+Task<Result<std::vector<Mailboxes::Deleted>>> Service::deleted_here(AccountId id) {
+  const auto account = account_here(id);
+  auto state = co_await account->published();
+  if (!state) co_return failed(state);
+  std::vector<Deleted> found;
+  const auto first = keys::placements(id, MailboxId((*state)->record.trash)).take();
+  auto scanned = engine_.latest().scan(first, store::behind(first), [&](Bytes key, Bytes value) {
+    const Uid waiting(store::Parser(key.substr(first.size())).u32());
+    const auto placed = decode<Placement>(value);
+    if (!placed || !placed->origin) {
+      account->report(key, "placement cannot be read");
+      return true;
+    }
+    found.push_back({.id = waiting,
+                     .path = placed->origin->path,
+                     .uid = placed->origin->uid,
+                     .at = placed->origin->at,
+                     .received = placed->received,
+                     .size = placed->size});
+    return true;
+  });
+  if (!scanned) co_return failed(scanned);
+  co_return found;
+}
+
+Task<Result<std::vector<Placed>>> Service::undelete(AccountId account, std::vector<Uid> ids) {
+  return at_home(account, undelete_here(account, std::move(ids)));
+}
+
+Task<Result<std::vector<Placed>>> Service::undelete_here(AccountId id, std::vector<Uid> ids) {
+  const auto account = account_here(id);
+  sort_unique(ids);
+  std::vector<Placed> restored;
+  for (std::span<const Uid> rest(ids); !rest.empty(); rest = rest.subspan(std::min(rest.size(), bulk))) {
+    auto held = co_await account->turn();
+    auto loaded = co_await account->load();
+    if (!loaded) co_return failed(loaded);
+    Transaction transaction = account->begin();
+    for (const Uid trashed : rest.first(std::min(rest.size(), bulk))) {
+      auto placed = transaction.placement(MailboxId(account->state().record.trash), trashed);
+      if (!placed) co_return failed(placed);
+      if (!*placed || !(**placed).origin) continue;
+      const Container* to = transaction.find((**placed).origin->mailbox);
+      if (to == nullptr || !to->selectable) to = transaction.child({}, "INBOX");
+      if (to == nullptr) co_return no_mailbox();
+      const MailboxId mailbox = to->id;
+      auto back = transaction.undelete(trashed, mailbox);
+      if (!back) co_return failed(back);
+      restored.push_back({mailbox, transaction.find(mailbox)->uidvalidity, back->uid, back->item});
+    }
+    auto committed = co_await account->commit(transaction, store::Batch(), std::move(held));
+    if (!committed) co_return failed(committed);
+  }
+  co_return restored;
+}
+
+Task<Result<void>> Service::housekeep(AccountId account, UtcTime deleted_before, UtcTime tombstones_before) {
+  return at_home(account, housekeep_here(account, deleted_before, tombstones_before));
+}
+
+namespace {
+
+// The highest modseq up to which all tombstones are older than `before`.
+Result<std::uint64_t> floor_for(const store::Reader& reader, AccountId account, const AccountState& state,
+                                UtcTime before) {
+  std::uint64_t floor = state.record.floor, kept = keys::last_modseq;
+  const auto look = [&]<class Tombstone>(const std::string& first) {
+    return reader.scan(first, store::behind(first), [&](Bytes key, Bytes value) {
+      const std::uint64_t modseq = store::Parser(key.substr(first.size())).u48();
+      const auto tombstone = decode<Tombstone>(value);
+      if (tombstone && tombstone->at >= before) {
+        kept = std::min(kept, modseq);
+        return false;
+      }
+      floor = std::max(floor, modseq);
+      return true;
+    });
+  };
+  for (const auto& [id, container] : state.containers) {
+    auto scanned = look.template operator()<PlacementTombstone>(keys::of('t', account).u48(id.value).take());
+    if (!scanned) return failed(scanned);
+  }
+  for (std::uint8_t type = 1; type < type_count; ++type) {
+    auto scanned = look.template operator()<ObjectTombstone>(keys::of('T', account).u8(type).take());
+    if (!scanned) return failed(scanned);
+  }
+  return std::min(floor, kept - 1);
+}
+
+}  // namespace
+
+Task<Result<void>> Service::housekeep_here(AccountId id, UtcTime deleted_before, UtcTime tombstones_before) {
+  const auto account = account_here(id);
+  auto state = co_await account->published();
+  if (!state) co_return failed(state);
+  auto floor = floor_for(engine_.latest(), id, **state, tombstones_before);
+  if (!floor) co_return failed(floor);
+  for (bool all = *floor <= (*state)->record.floor; !all;) {
+    auto held = co_await account->turn();
+    auto loaded = co_await account->load();
+    if (!loaded) co_return loaded;
+    Transaction transaction = account->begin();
+    auto expired = transaction.expire(*floor, bulk);
+    if (!expired) co_return failed(expired);
+    all = *expired;
+    auto committed = co_await account->commit(transaction, store::Batch(), std::move(held));
+    if (!committed) co_return committed;
+  }
+  auto waiting = co_await deleted_here(id);
+  if (!waiting) co_return failed(waiting);
+  std::erase_if(*waiting, [deleted_before](const Deleted& entry) { return entry.at >= deleted_before; });
+  for (std::span<const Deleted> rest(*waiting); !rest.empty(); rest = rest.subspan(std::min(rest.size(), bulk))) {
+    auto held = co_await account->turn();
+    auto loaded = co_await account->load();
+    if (!loaded) co_return loaded;
+    Transaction transaction = account->begin();
+    for (const Deleted& entry : rest.first(std::min(rest.size(), bulk))) {
+      auto purged = transaction.purge(entry.id);
+      if (!purged && purged.error().kind != Failure::Kind::corrupt) co_return purged;  // Corrupt: undeleted meanwhile.
+    }
+    auto committed = co_await account->commit(transaction, store::Batch(), std::move(held));
+    if (!committed) co_return committed;
+  }
+  co_return Result<void>{};
+}
+
+}  // namespace facteur::mailbox
