@@ -18,7 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
   }
   for (std::uint32_t i = 0; i < 4; ++i) {
     for (std::uint32_t k = 0; k < 3; ++k) {
-      const std::vector<std::uint32_t> numbers = k == 0 ? std::vector<std::uint32_t>{i} : std::vector<std::uint32_t>{i, k};
+      const std::vector<std::uint32_t> numbers =
+          k == 0 ? std::vector<std::uint32_t>{i} : std::vector<std::uint32_t>{i, k};
       for (const auto which : {SectionText::all, SectionText::header, SectionText::text, SectionText::mime}) {
         const auto range = structure->section(numbers, which);
         if (range && range->offset + range->length > structure->size()) std::abort();

@@ -110,8 +110,9 @@ class ServerSession {
   bool closed() const;
   bool authenticated() const;
 
+  struct State;  // Known inside this folder only.
+
  private:
-  struct State;
   std::unique_ptr<State> state_;
 };
 
