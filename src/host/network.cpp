@@ -196,7 +196,7 @@ Task<Result<std::unique_ptr<world::Stream>>> SocketListener::accept() {
     const int error = errno;
     if (socket.get() >= 0) {
       if (path_.empty()) set_option(socket.get(), IPPROTO_TCP, TCP_NODELAY);
-      const Endpoint peer = to_endpoint(from.get());
+      const Endpoint peer = path_.empty() ? to_endpoint(from.get()) : local_;
       if (hand_over(socket, peer)) continue;
       co_return take(std::move(socket), peer);
     }
@@ -233,7 +233,8 @@ Result<std::unique_ptr<world::Listener>> Network::listen(const Endpoint& endpoin
   return std::make_unique<SocketListener>(Loop::here(), std::move(socket), local, std::string(), std::move(group));
 }
 
-Result<std::unique_ptr<world::Listener>> Network::listen_local(const std::string& path, unsigned mode) {
+Result<std::unique_ptr<world::Listener>> Network::listen_local(const std::string& path) {
+  constexpr mode_t mode = 0600;
   const auto address = local_address(path);
   if (!address) return std::unexpected(address.error());
   if (served(*address)) {
@@ -248,7 +249,8 @@ Result<std::unique_ptr<world::Listener>> Network::listen_local(const std::string
       ::chmod(path.c_str(), mode) != 0 || ::listen(socket.get(), backlog) != 0) {
     return failure(Failure::Kind::permanent, "F-1070", "Cannot listen at " + path, system_error("listen", errno));
   }
-  return std::make_unique<SocketListener>(Loop::here(), std::move(socket), Endpoint{}, path, nullptr);
+  const Endpoint local{IpAddress::loopback(), 0};
+  return std::make_unique<SocketListener>(Loop::here(), std::move(socket), local, path, nullptr);
 }
 
 namespace {
@@ -294,7 +296,8 @@ Task<Result<std::unique_ptr<world::Stream>>> Network::connect_local(std::string 
   std::memcpy(&to.storage, &*address, sizeof *address);
   to.length = sizeof *address;
   Owned socket = new_socket(AF_UNIX);
-  co_return co_await connect_socket(std::move(socket), to, {}, deadline);
+  const Endpoint peer{IpAddress::loopback(), 0};
+  co_return co_await connect_socket(std::move(socket), to, peer, deadline);
 }
 
 std::optional<PeerCredentials> peer_credentials(const world::Stream& stream) {

@@ -34,9 +34,9 @@ class Network final : public world::Network {
   Task<Result<std::unique_ptr<world::Stream>>> connect(const Endpoint& endpoint, Instant deadline,
                                                        const IpAddress* source = nullptr) override;
 
-  // A Unix socket at `path` (at most 107 octets) with these permissions; what is left of an older one is removed, but
-  // one that is still served is not (F-1069). The path is removed when the listener goes.
-  Result<std::unique_ptr<world::Listener>> listen_local(const std::string& path, unsigned mode = 0600);
+  // A path has at most 107 octets. A socket that somebody still serves is not replaced (F-1069). The path is removed
+  // when the listener goes.
+  Result<std::unique_ptr<world::Listener>> listen_local(const std::string& path) override;
   Task<Result<std::unique_ptr<world::Stream>>> connect_local(std::string path, Instant deadline);
 
  private:
