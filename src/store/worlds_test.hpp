@@ -75,9 +75,11 @@ inline EngineSizes small_sizes() {
 // The log over the simulator's disk, with the map as index.
 class LogWorld : public AnyWorld {
  public:
-  explicit LogWorld(std::uint64_t seed = 1, sim::Disk::Image image = {}, const EngineSizes& sizes = small_sizes())
+  explicit LogWorld(std::uint64_t seed = 1, sim::Disk::Image image = {}, const EngineSizes& sizes = small_sizes(),
+                    std::uint64_t crash_at = 0)
       : AnyWorld(seed), random_(seed), sizes_(sizes) {
     disks_.push_back(std::make_unique<sim::Disk>(std::move(image), seed));
+    disk().crash_at(crash_at);
     start();
   }
   ~LogWorld() override { stop(); }
