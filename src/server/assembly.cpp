@@ -3,17 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <exception>
 #include <utility>
 
-#include "base/base64.hpp"
 #include "config/published.hpp"
 #include "delivery/delivery.hpp"
 #include "directory/store_authenticator.hpp"
 #include "directory/store_directory.hpp"
 #include "mailbox/mailboxes.hpp"
-#include "observe/metrics.hpp"
 #include "queue/queue.hpp"
 #include "reception/reception.hpp"
 #include "server/budget.hpp"
@@ -86,57 +83,33 @@ ConnectionBudget::Most most_of(const config::Limits& limits) {
 
 }  // namespace
 
-Result<std::string> check_instance(world::Disk& disk, world::Random& random, const std::string& expected) {
-  auto there = disk.exists("instance");
-  if (!there) return failed(there);
-  std::string id;
-  if (*there) {
-    auto text = read_small_file(disk, "instance");
-    if (!text) return failed(text);
-    id = text->substr(0, text->find('\n'));
-  }
-  if (!expected.empty() && id != expected) {
-    return failure(
-        Failure::Kind::permanent, "F-6070",
-        id.empty() ? "The data folder is empty, but server.instance says mail is expected there: is the disk mounted?"
-                   : "The data folder belongs to another server: server.instance does not match",
-        "found \"" + id + "\", expected \"" + expected + "\"");
-  }
-  if (!id.empty()) return id;
-  std::array<char, 8> octets{};
-  random.fill(Room(octets));
-  id = to_hex(Bytes(octets.data(), octets.size()));
-  if (auto written = write_small_file(disk, "", "instance", id + "\n"); !written) return failed(written);
-  return id;
-}
-
 struct Server::Parts {
-  Parts(Doors d, observe::Sink& sink, std::unique_ptr<store::Engine> e, std::shared_ptr<const config::Config> c,
+  Parts(Doors d, observe::Sink& sink, store::Engine& e, std::string id, std::shared_ptr<const config::Config> c,
         std::function<config::Loaded()> again)
       : doors(std::move(d)),
-        metrics(sink),
-        scope(metrics),
+        scope(sink),
         published(std::move(c)),
         load_again(std::move(again)),
-        engine(std::move(e)),
+        engine(e),
+        instance(std::move(id)),
         certificates(doors.disk, doors.clock, doors.read_file, scope),
         budget(most_of(published.get()->limits)),
-        directory(*engine, doors.shards, doors.random, directory_settings(*published.get())),
+        directory(engine, doors.shards, doors.random, directory_settings(*published.get())),
         authenticator(directory, doors.shards, doors.clock, doors.random, scope,
                       published.get()->directory.login_cache),
-        mailboxes(mailbox::make_mailboxes(*engine, doors.shards, doors.clock, doors.random, scope)),
-        queue(queue::make_queue(*engine, doors.shards, doors.clock, doors.random, scope)),
-        reception(reception::make_reception({*engine, *mailboxes, directory, *queue, doors.clock},
+        mailboxes(mailbox::make_mailboxes(engine, doors.shards, doors.clock, doors.random, scope)),
+        queue(queue::make_queue(engine, doors.shards, doors.clock, doors.random, scope)),
+        reception(reception::make_reception({engine, *mailboxes, directory, *queue, doors.clock},
                                             reception_parameters(*published.get()))),
         background(
             [this](const std::exception_ptr&) { scope.event("background_bug_caught").level(observe::Level::error); }) {}
 
   Doors doors;
-  observe::Metrics metrics;
   observe::Scope scope;
   config::Published published;
   std::function<config::Loaded()> load_again;
-  std::unique_ptr<store::Engine> engine;
+  store::Engine& engine;
+  std::string instance;
   Certificates certificates;
   ConnectionBudget budget;
   directory::StoreDirectory directory;
@@ -148,7 +121,6 @@ struct Server::Parts {
   std::unique_ptr<Commands> commands;
   std::unique_ptr<Service> smtp, imap, pop3, monitoring, control;
   std::vector<std::unique_ptr<ShardListeners>> listeners;  // One per shard, made and used there.
-  std::string instance;
   Instant started{};
   Wakeup delivery_drain, watch_drain;
   TaskGroup background;  // Of shard 0. Last: its tasks use everything above.
@@ -171,7 +143,7 @@ Result<void> Server::Parts::make_clients() {
   auto verifying = crypto::TlsClientContext::make({.ca_pem = doors.ca_pem, .verify = true});
   if (!verifying) return failed(verifying);
   const auto config = published.get();
-  delivery = delivery::make_delivery({doors.network, doors.clock, doors.random, doors.resolver, *engine, *mailboxes,
+  delivery = delivery::make_delivery({doors.network, doors.clock, doors.random, doors.resolver, engine, *mailboxes,
                                       directory, *queue, *taking_any, *verifying, scope},
                                      delivery::parameters_from(*config), delivery::routing_from(*config));
   return {};
@@ -180,25 +152,25 @@ Result<void> Server::Parts::make_clients() {
 void Server::Parts::make_services(Server& server) {
   const auto config = published.get();
   smtp = make_smtp_service({*reception, authenticator, doors.clock, doors.random}, config->limits, config->smtp);
-  imap = make_imap_service({*mailboxes, *engine, authenticator, doors.clock, doors.random}, config->limits,
+  imap = make_imap_service({*mailboxes, engine, authenticator, directory, doors.clock, doors.random}, config->limits,
                            make_recent_book());
   pop3 =
       make_pop3_service({*mailboxes, authenticator, doors.clock, doors.random}, config->limits, make_maildrop_locks());
-  monitoring =
-      make_metrics_service({doors.clock, [this] { return metrics.prometheus(); }, [this] { return trouble(); }});
+  monitoring = make_metrics_service({doors.clock, doors.metrics, [this] { return trouble(); }});
   commands =
-      std::make_unique<Commands>(CommandDoors{directory, directory, *mailboxes, *queue, *engine, scope,
+      std::make_unique<Commands>(CommandDoors{directory, directory, *mailboxes, *queue, engine, scope,
                                               [this] { return status(); }, [&server] { return server.reload(); }});
   control = make_control_service(
       {doors.clock, [&server](std::string request) { return server.command(std::move(request)); }});
-  metrics.gauge("connections_open", "Connections open now", [this] { return static_cast<double>(budget.open()); });
-  metrics.gauge("store_healthy", "1 while the store takes new mail",
-                [this] { return engine->health() == store::Engine::Health::good ? 1.0 : 0.0; });
+  if (!doors.gauge) return;
+  doors.gauge("connections_open", "Connections open now", [this] { return static_cast<double>(budget.open()); });
+  doors.gauge("store_healthy", "1 while the store takes new mail",
+              [this] { return engine.health() == store::Engine::Health::good ? 1.0 : 0.0; });
 }
 
 std::string Server::Parts::trouble() const {
-  if (engine->health() == store::Engine::Health::read_only) return "the store is read-only after a failed sync";
-  if (engine->health() == store::Engine::Health::low_space) return "the disk is nearly full";
+  if (engine.health() == store::Engine::Health::read_only) return "the store is read-only after a failed sync";
+  if (engine.health() == store::Engine::Health::low_space) return "the disk is nearly full";
   return {};
 }
 
@@ -254,7 +226,7 @@ Task<std::vector<std::string>> Server::Parts::listen(const config::Config& confi
 
 // The monitoring port and the control socket, on shard 0.
 Task<Result<void>> Server::Parts::open_own_doors(const config::Config& config) {
-  if (config.server.metrics) {
+  if (config.server.metrics && doors.metrics) {
     ListenerPlan plan;
     plan.name = "metrics";
     plan.endpoint = *config.server.metrics;
@@ -295,9 +267,9 @@ Task<void> Server::Parts::drain_shard(unsigned shard, Instant deadline, unsigned
   --left;
 }
 
-Server::Server(Doors doors, observe::Sink& sink, std::unique_ptr<store::Engine> engine,
+Server::Server(Doors doors, observe::Sink& sink, store::Engine& engine, std::string instance,
                std::shared_ptr<const config::Config> config, std::function<config::Loaded()> load_again)
-    : parts_(std::make_unique<Parts>(std::move(doors), sink, std::move(engine), std::move(config),
+    : parts_(std::make_unique<Parts>(std::move(doors), sink, engine, std::move(instance), std::move(config),
                                      std::move(load_again))) {}
 
 Server::~Server() = default;
@@ -312,9 +284,6 @@ Task<Result<void>> Server::start() {
                                                                [&p] { return p.certificates.now(); }},
                                          p.scope));
   }
-  auto id = check_instance(p.doors.disk, p.doors.random, config->server.instance);
-  if (!id) co_return failed(id);
-  p.instance = std::move(*id);
   if (auto loaded = p.certificates.load(*config); !loaded) co_return failed(loaded);
   if (auto made = p.make_clients(); !made) co_return failed(made);
   p.make_services(*this);
@@ -350,7 +319,6 @@ Task<void> Server::stop() {
     co_await draining.finished();
   }
   co_await p.background.finished();
-  p.metrics.forget_gauges();
   p.scope.event("server_stopped");
 }
 
@@ -390,7 +358,5 @@ Task<std::string> Server::reload() {
 Task<std::string> Server::command(std::string request) { return parts_->commands->answer(std::move(request)); }
 
 std::shared_ptr<const config::Config> Server::config() const { return parts_->published.get(); }
-
-const std::string& Server::instance() const { return parts_->instance; }
 
 }  // namespace facteur::server

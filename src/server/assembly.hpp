@@ -1,7 +1,7 @@
 // One whole mail server, wired: the only place that knows every part. The world comes in as doors, so that the program
 // assembles it over host/ and the simulator over sim/, two of them side by side if need be.
 //
-//   Server server(doors, sink, std::move(engine), config, load_again);
+//   Server server(doors, sink, engine, config, load_again);
 //   co_await server.start();   ... co_await server.stop();     // both on shard 0
 #pragma once
 
@@ -34,15 +34,16 @@ struct Doors {
   dns::Resolver& resolver;
   ReadFile read_file;    // Files outside the data folder (certificates). May block.
   std::string ca_pem{};  // Trust anchors for servers we must verify; may be empty.
+  // What the monitoring port shows, and how a value is added to it; empty: nothing is shown.
+  std::function<std::string()> metrics{};
+  std::function<void(std::string name, std::string help, std::function<double()> value)> gauge{};
 };
-
-// Makes and checks the id of the data folder (DECISIONS.md 16). Fails when the configuration expects another one.
-Result<std::string> check_instance(world::Disk& disk, world::Random& random, const std::string& expected);
 
 class Server {
  public:
   // `load_again` reads the configuration from where it came (for reload; may block); null: it never changes.
-  Server(Doors doors, observe::Sink& sink, std::unique_ptr<store::Engine> engine,
+  // The engine is open; it is closed by whoever opened it, after stop().
+  Server(Doors doors, observe::Sink& sink, store::Engine& engine, std::string instance,
          std::shared_ptr<const config::Config> config, std::function<config::Loaded()> load_again = {});
   ~Server();
 
@@ -60,7 +61,6 @@ class Server {
   Task<std::string> command(std::string request);
 
   std::shared_ptr<const config::Config> config() const;
-  const std::string& instance() const;
 
  private:
   struct Parts;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "crypto/hash.hpp"
-#include "observe/log.hpp"
+#include "observe/timestamp.hpp"
 
 namespace facteur::server {
 

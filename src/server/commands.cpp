@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "base/ascii.hpp"
-#include "observe/log.hpp"
+#include "observe/timestamp.hpp"
 
 namespace facteur::server {
 

@@ -9,6 +9,7 @@ namespace facteur::server {
 namespace {
 
 constexpr std::size_t longest_request = 8192;
+constexpr std::string_view openmetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 class MetricsService : public Service {
  public:
@@ -43,18 +44,19 @@ class MetricsService : public Service {
     const std::string_view target = line.substr(first + 1, second - first - 1);
     if (method != "GET" && method != "HEAD") return response("405 Method Not Allowed", "GET only\n", true);
     const bool body = method == "GET";
-    if (target == "/metrics") return response("200 OK", doors_.metrics(), body);
+    if (target == "/metrics") return response("200 OK", doors_.metrics(), body, openmetrics);
     if (target != "/healthz") return response("404 Not Found", "There are /metrics and /healthz\n", body);
     const std::string trouble = doors_.trouble();
     return trouble.empty() ? response("200 OK", "ok\n", body)
                            : response("503 Service Unavailable", trouble + "\n", body);
   }
 
-  static std::string response(std::string_view status, const std::string& text, bool body) {
+  static std::string response(std::string_view status, const std::string& text, bool body,
+                              std::string_view type = "text/plain; charset=utf-8") {
     return fmt::format(
-        "HTTP/1.1 {}\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: {}\r\n"
+        "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n"
         "Connection: close\r\n\r\n{}",
-        status, text.size(), body ? text : std::string());
+        status, type, text.size(), body ? text : std::string());
   }
 
   MetricsDoors doors_;
