@@ -113,13 +113,17 @@ std::string shown(std::string_view text) {
   return out;
 }
 
+std::string delay_text(const Hop& hop) {
+  if (!hop.delay_seconds) return {};
+  return (*hop.delay_seconds < 0 ? "" : "+") + duration(*hop.delay_seconds);
+}
+
 void write_hop(std::string& out, const Hop& hop, std::size_t number, const Phrases& say) {
   const auto& f = hop.field;
   const std::string date = f.date ? write_date(f.date->time, f.date->offset_minutes) : std::string(say.at_unknown);
   const bool from_known = !f.from.empty() || f.from_ip;
   const std::string from = from_known ? host(f.from, f.from_ip, say) + " -> " : std::string(say.handed_over) + " ";
-  out += fmt::format("{:3}. {}  {}\n     {}{}\n", number, date,
-                     hop.delay_seconds ? "+" + duration(*hop.delay_seconds) : "", from,
+  out += fmt::format("{:3}. {}  {}\n     {}{}\n", number, date, delay_text(hop), from,
                      f.by.empty() ? say.unknown_host : std::string_view(f.by));
   std::vector<std::string> facts;
   if (!f.with.empty()) facts.push_back(fmt::format("{} {}", say.with, f.with));
