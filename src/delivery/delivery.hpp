@@ -61,6 +61,7 @@ routing::Parameters routing_from(const config::Config& config);
 // What it works with; all outlive it.
 struct Surroundings {
   world::Network& network;
+  world::Shards& shards;
   world::Clock& clock;
   world::Random& random;
   dns::Resolver& resolver;
