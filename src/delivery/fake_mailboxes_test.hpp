@@ -95,6 +95,7 @@ class FakeMailboxes : public Mailboxes {
   Task<Result<std::vector<Deleted>>> deleted(AccountId) override { co_return no(); }
   Task<Result<std::vector<Placed>>> undelete(AccountId, std::vector<Uid>) override { co_return no(); }
   Task<Result<void>> housekeep(AccountId, UtcTime, UtcTime) override { co_return no(); }
+  Task<void> finished() override { co_return; }
 
  private:
   static std::unexpected<Failure> no() { return failure(Failure::Kind::permanent, "F-7098", "Not in this test"); }
