@@ -154,7 +154,6 @@ bool AddressScanner::read_mailbox(ListedAddress& into) {
   into.local.clear();
   into.domain.clear();
   local_.clear();
-  comment_.clear();
   bool address = false;  // "a@b" was read outside angle brackets.
   bool angle = false;
   bool any = false;
@@ -198,8 +197,9 @@ bool AddressScanner::read_mailbox(ListedAddress& into) {
 }
 
 bool AddressScanner::next(ListedAddress& into) {
+  comment_.clear();
   while (true) {
-    skip_blanks(nullptr);
+    skip_blanks(&comment_);
     if (done() || peek() == ';') {
       const bool more = !done();
       if (more) ++at_;
@@ -214,6 +214,7 @@ bool AddressScanner::next(ListedAddress& into) {
     }
     if (peek() == ',') {
       ++at_;
+      comment_.clear();
       continue;
     }
     if (read_mailbox(into)) return true;

@@ -57,10 +57,14 @@ struct Cursor {
     if (!done()) ++at;
     return out;
   }
-  // Not quoted: up to ';', as names of files with blanks are written by some; a comment behind a blank ends it.
+  // Not quoted: up to ';', as names of files with blanks are written by some; a comment behind a blank ends it, and so
+  // does the next parameter where a ';' is missing.
   std::string bare() {
     const std::size_t start = at;
-    while (!done() && peek() != ';' && !(peek() == '(' && at > start && is_blank(text[at - 1]))) ++at;
+    while (!done() && peek() != ';' &&
+           !(at > start && is_blank(text[at - 1]) && (peek() == '(' || parameter_follows()))) {
+      ++at;
+    }
     Bytes value = text.substr(start, at - start);
     while (!value.empty() && is_blank(value.back())) value.remove_suffix(1);
     std::string out;
@@ -68,6 +72,16 @@ struct Cursor {
       if (c != '\r' && c != '\n') out += c;
     }
     return out;
+  }
+  // token "=" at the start of a line.
+  bool parameter_follows() const {
+    std::size_t line = at;
+    while (line > 0 && at - line < 256 && (text[line - 1] == ' ' || text[line - 1] == '\t')) --line;
+    if (line == 0 || text[line - 1] != '\n') return false;
+    std::size_t end = at;
+    while (end < text.size() && end - at < 64 && (ascii::is_alnum(text[end]) || text[end] == '-' || text[end] == '*'))
+      ++end;
+    return end > at && end < text.size() && text[end] == '=';
   }
   void skip_to_semicolon() {
     while (!done() && peek() != ';') {
@@ -85,7 +99,7 @@ struct Cursor {
 Parameters read_parameters(Cursor cursor) {
   Parameters list;
   while (list.size() < max_parameters) {
-    cursor.skip_to_semicolon();
+    if (list.empty() || !cursor.parameter_follows()) cursor.skip_to_semicolon();
     while (cursor.peek() == ';' || is_blank(cursor.peek())) ++cursor.at;
     if (cursor.done()) break;
     cursor.skip_blanks();

@@ -77,6 +77,9 @@ void set_named_zone(Civil& civil, Bytes name) {
                                                    {"CEST", 2},
                                                    {"BST", 1}}};
   civil.has_zone = true;
+  std::size_t letters = 0;  // "EST5EDT" is EST.
+  while (letters < name.size() && ascii::is_alpha(name[letters])) ++letters;
+  name = name.substr(0, letters);
   for (const auto& zone : zones) {
     if (!ascii::equal_ignoring_case(zone.name, name)) continue;
     civil.offset = zone.hours * 60;

@@ -75,22 +75,26 @@ std::uint32_t TreeBuilder::add_part(std::uint32_t parent) {
   return index;
 }
 
-// RFC 2046 §5.1.1: "--" boundary ["--"] blanks, the whole line. Inner boundaries are looked at first; one of an outer
-// multipart ends the inner ones, whose closing line is missing.
+// RFC 2046 §5.1.1: "--" boundary ["--"], then nothing, or a blank and anything. Inner boundaries are looked at first;
+// one of an outer multipart ends the inner ones, whose closing line is missing.
 std::optional<TreeBuilder::Delimiter> TreeBuilder::delimiter(Bytes line) const {
   if (open_.empty() || !line.starts_with("--")) return std::nullopt;
   line.remove_prefix(2);
   while (!line.empty() && (line.back() == '\n' || line.back() == '\r' || ascii::is_space(line.back()))) {
     line.remove_suffix(1);
   }
+  std::optional<Delimiter> followed;  // By a blank and something else: §5.1.1, note to implementors.
   for (std::size_t level = open_.size(); level-- > 0;) {
     const std::string& boundary = open_[level].boundary;
     if (!line.starts_with(boundary)) continue;
     const Bytes rest = line.substr(boundary.size());
     if (rest.empty()) return Delimiter{level, false};
     if (rest == "--") return Delimiter{level, true};
+    if (followed) continue;
+    if (ascii::is_space(rest[0])) followed = Delimiter{level, false};
+    if (rest.size() > 2 && rest.starts_with("--") && ascii::is_space(rest[2])) followed = Delimiter{level, true};
   }
-  return std::nullopt;
+  return followed;
 }
 
 // Reads the header at at_; leaves at_ at the body, or at a delimiter that came too early.

@@ -42,6 +42,15 @@ TEST_RFC("2046 §5.1.2", "a boundary that is the beginning of another is not tak
         "0 multipart/mixed; 1 text/plain [a]");
 }
 
+TEST_RFC("2046 §5.1.1", "what stands behind a delimiter and a blank is ignored; an exact match of another wins") {
+  CHECK(tree_of("Content-Type: multipart/mixed; boundary=x\n\n--x Type: no\n\na\n--x-- the end\nb\n") ==
+        "0 multipart/mixed; 1 text/plain [a]");
+  CHECK(
+      tree_of("Content-Type: multipart/mixed; boundary=\"x y\"\n\n--x y\nContent-Type: multipart/mixed; boundary=x\n\n"
+              "--x\n\na\n--x y\n\nb\n--x y--\n") ==
+      "0 multipart/mixed; 1 multipart/mixed; 2 text/plain [a]; 1 text/plain [b]");
+}
+
 TEST_RFC("2046 §5.1.2", "an outer delimiter ends inner multiparts that were not closed") {
   CHECK(tree_of(
             "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\nContent-Type: multipart/mixed; boundary=i\r\n\r\n"

@@ -77,6 +77,7 @@ std::optional<IpAddress> ip_of(Bytes word) {
     word = word.substr(0, word.find(']'));
   }
   if (starts_with_ignoring_case(word, "IPv6:")) word.remove_prefix(5);
+  if (word.find('.') != Bytes::npos && std::ranges::count(word, ':') == 1) word = word.substr(0, word.find(':'));
   return IpAddress::parse(word);
 }
 
@@ -91,6 +92,18 @@ std::vector<Bytes> words_of(Bytes text) {
     text.remove_prefix(end);
   }
   return words;
+}
+
+// Exim before 4.94: "TLSv1:DES-CBC3-SHA:168".
+void take_exim_cipher(Received& result, Bytes word) {
+  const std::size_t colon = word.find(':');
+  if (colon == Bytes::npos) {
+    result.tls_cipher = word;
+    return;
+  }
+  if (result.tls_version.empty()) result.tls_version = word.substr(0, colon);
+  word.remove_prefix(colon + 1);
+  result.tls_cipher = word.substr(0, word.find(':'));
 }
 
 // Postfix "using TLSv1.3 with cipher X (256/256 bits)", Gmail and Exchange "version=TLS1_3 cipher=X", Exim "TLS1.3".
@@ -109,10 +122,11 @@ bool take_tls(Received& result, Bytes comment) {
     } else if (starts_with_ignoring_case(word, "cipher=")) {
       if (result.tls_cipher.empty()) result.tls_cipher = word.substr(7);
       found = true;
-    } else if (equal_ignoring_case(word, "cipher") && i + 1 < words.size()) {
-      if (result.tls_cipher.empty()) result.tls_cipher = words[i + 1];
+    } else if ((equal_ignoring_case(word, "cipher") || equal_ignoring_case(word, "tls_cipher")) &&
+               i + 1 < words.size()) {
+      if (result.tls_cipher.empty()) take_exim_cipher(result, words[++i]);
       found = true;
-    } else if (starts_with_ignoring_case(word, "TLS_") || starts_with_ignoring_case(word, "ECDHE-")) {
+    } else if (starts_with_ignoring_case(word, "TLS_") || starts_with_ignoring_case(word, "ECDHE")) {
       if (result.tls_cipher.empty()) result.tls_cipher = word;
       found = true;
     }
@@ -177,6 +191,8 @@ void take_word(Received& result, Clause clause, Bytes word) {
   };
   switch (clause) {
     case Clause::from:
+      // "name [192.0.2.1]": the address stands outside of the comment in some.
+      if (!result.from.empty() && word.starts_with('[') && !result.from_ip) result.from_ip = ip_of(word);
       first(result.from);
       break;
     case Clause::by:
@@ -227,6 +243,7 @@ std::optional<Received> parse_received(Bytes value) {
   for (const Token& token : tokens) {
     if (token.comment) {
       take_comment(result, clause, token.text);
+      wants_value = false;
       continue;
     }
     // A keyword right behind a keyword is its value: a host may be called "by".

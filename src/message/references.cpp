@@ -35,6 +35,10 @@ std::string normal_id(Bytes inside) {
   std::string quoted;
   for (std::size_t i = 0; i < inside.size(); ++i) {
     if (is_blank(inside[i])) continue;
+    if (inside[i] == '(') {  // RFC 5322 §4.5.4: comments were allowed inside.
+      i = skip_comment(inside, i) - 1;
+      continue;
+    }
     if (inside[i] != '"') {
       id += inside[i];
       continue;
