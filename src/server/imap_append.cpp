@@ -90,6 +90,7 @@ Task<imap::Outcome> ImapConnection::append() {
   }
   news_ = selected_ != nullptr;
   if (placed->empty()) co_return ok("APPEND completed");
+  recent_.arrived(account_, appending->mailbox, placed->front().uid);
   std::vector<std::uint32_t> uids;
   for (const auto& one : *placed) uids.push_back(one.uid.value);
   co_return ok("APPEND completed",

@@ -108,7 +108,7 @@ Task<imap::Outcome> ImapConnection::create(const imap::CreateCommand& command) {
   }
   auto created = co_await doors_.mailboxes.create(account_, command.mailbox, role);
   if (!created) co_return failed_with(created.error());
-  recent_.claim(account_, *created, mailbox::Uid(1), mailbox::Uid(1));  // All that will come is recent to the first.
+  recent_.arrived(account_, *created, mailbox::Uid(1));  // All that will come is recent to the first.
   co_return ok("CREATE completed", "MAILBOXID (" + imap::object_id('F', created->value) + ")");
 }
 

@@ -33,4 +33,9 @@ RecentBook::Span RecentBook::peek(mailbox::AccountId account, mailbox::MailboxId
   return {mailbox::Uid(std::min(first, uidnext.value)), uidnext};
 }
 
+void RecentBook::arrived(mailbox::AccountId account, mailbox::MailboxId mailbox, mailbox::Uid uid) {
+  const std::lock_guard lock(mutex_);
+  unclaimed_.try_emplace(key_of(account, mailbox), uid.value);
+}
+
 }  // namespace facteur::server

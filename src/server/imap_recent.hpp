@@ -23,6 +23,9 @@ class RecentBook {
   // The same without taking it (EXAMINE, STATUS).
   Span peek(mailbox::AccountId account, mailbox::MailboxId mailbox, mailbox::Uid uidnext, mailbox::Uid fresh);
 
+  // Something came under this UID, whatever its date: it is recent if the book knew nothing of the mailbox.
+  void arrived(mailbox::AccountId account, mailbox::MailboxId mailbox, mailbox::Uid uid);
+
  private:
   static constexpr std::size_t most_mailboxes = 1'000'000;
 

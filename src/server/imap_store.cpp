@@ -109,6 +109,7 @@ Task<imap::Outcome> ImapConnection::copy(const imap::CopyCommand& command) {
   if (!copied) co_return failed_with(copied.error());
   news_ = true;
   if (copied->to.empty()) co_return ok(done);
+  recent_.arrived(account_, to, copied->to.front());
   const auto code = copy_code(*copied);
   if (!command.move) co_return ok(done, code);
   // RFC 6851 §4.3: COPYUID comes untagged, before the EXPUNGEs.

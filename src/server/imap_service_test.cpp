@@ -1,0 +1,163 @@
+#include "server/imap_service.hpp"
+
+#include "rfc_test.hpp"
+#include "server/imap_stage_test.hpp"
+
+namespace facteur::server::stage {
+namespace {
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+TEST_RFC("9051 §6.3.2", "login, append, select, fetch, store, expunge, logout") {
+  Stage stage;
+  Client client(stage);
+  CHECK(client.greeting.starts_with("* OK [CAPABILITY IMAP4rev1 IMAP4rev2 "));
+  CHECK(has(client.ask("LOGIN anne wrong"), "NO [AUTHENTICATIONFAILED]"));
+  CHECK(has(client.ask("LOGIN anne secret"), "OK [CAPABILITY "));
+  CHECK(
+      has(client.append("INBOX", message_of("one"), "(\\Flagged) \"17-Jul-1996 02:44:25 -0700\" "), "OK [APPENDUID "));
+  CHECK(has(client.append("INBOX", message_of("two")), " 2] "));
+  CHECK(has(client.append("Nowhere", message_of("three")), "NO [TRYCREATE]"));
+  const auto selected = client.ask("SELECT inbox");
+  CHECK(has(selected, "* 2 EXISTS\r\n"));
+  CHECK(has(selected, "* 2 RECENT\r\n"));
+  CHECK(has(selected, "* OK [UNSEEN 1]"));
+  CHECK(has(selected, "[UIDNEXT 3]"));
+  CHECK(has(selected, "OK [READ-WRITE]"));
+  CHECK(has(client.ask("FETCH 1:* (UID FLAGS INTERNALDATE)"),
+            "* 1 FETCH (UID 1 FLAGS (\\Flagged \\Recent) INTERNALDATE \"17-Jul-1996 09:44:25 +0000\")\r\n"
+            "* 2 FETCH (UID 2 FLAGS (\\Recent) INTERNALDATE "));
+  CHECK(has(client.ask("FETCH 2 (BODY.PEEK[HEADER.FIELDS (SUBJECT)])"),
+            "* 2 FETCH (BODY[HEADER.FIELDS (SUBJECT)] {16}\r\nSubject: two\r\n\r\n)\r\n"));
+  const auto whole = message_of("two");
+  const auto fetched = client.ask("FETCH 2 BODY[]");
+  CHECK(has(fetched,
+            "* 2 FETCH (BODY[] {" + std::to_string(whole.size()) + "}\r\n" + whole + " FLAGS (\\Seen \\Recent))\r\n"));
+  CHECK_FALSE(has(fetched, "* 2 FETCH (FLAGS"));
+  CHECK(has(client.ask("FETCH 1 ENVELOPE"), "ENVELOPE (\"Sat, 24 Mar 2007 23:00:00 +0200\" \"one\" "));
+  CHECK(has(client.ask("STORE 1 +FLAGS (\\Deleted $Work)"), "* 1 FETCH (FLAGS (\\Flagged \\Deleted \\Recent $Work))"));
+  CHECK(has(client.ask("SEARCH DELETED"), "* SEARCH 1\r\n"));
+  CHECK(has(client.ask("UID SEARCH RETURN (COUNT ALL) SUBJECT TWO"), " UID ALL 2 COUNT 1\r\n"));
+  CHECK(has(client.ask("EXPUNGE"), "* 1 EXPUNGE\r\n"));
+  CHECK(has(client.ask("NOOP"), "t15 OK"));
+  CHECK(has(client.ask("FETCH 2 UID"), "BAD"));
+  const auto bye = client.ask("LOGOUT");
+  CHECK(bye.starts_with("* BYE "));
+  client.listen(1s);
+  CHECK(client.ended);
+}
+
+TEST_RFC("9051 §6.3.13", "IDLE tells of what another session does") {
+  Stage stage;
+  Client watcher(stage);
+  Client actor(stage);
+  watcher.log_in();
+  actor.log_in();
+  watcher.ask("SELECT INBOX");
+  actor.ask("SELECT INBOX");
+  watcher.send("i IDLE\r\n");
+  watcher.until("+ ");
+  actor.append("INBOX", message_of("x"));
+  CHECK(has(watcher.listen(1s), "* 1 EXISTS\r\n"));
+  actor.ask("STORE 1 +FLAGS (\\Answered \\Deleted)");
+  CHECK(has(watcher.listen(1s), "* 1 FETCH (FLAGS (\\Answered \\Deleted"));
+  actor.ask("EXPUNGE");
+  CHECK(has(watcher.listen(1s), "* 1 EXPUNGE\r\n"));
+  CHECK(has(watcher.listen(4min), "* OK Still here\r\n"));
+  watcher.send("DONE\r\n");
+  CHECK(has(watcher.until("i "), "i OK"));
+}
+
+TEST_RFC("9051 §7.5.1", "no EXPUNGE while message numbers are in use") {
+  Stage stage;
+  Client one(stage);
+  Client two(stage);
+  one.log_in();
+  two.log_in();
+  for (const auto* subject : {"a", "b", "c"}) one.append("INBOX", message_of(subject));
+  one.ask("SELECT INBOX");
+  two.ask("SELECT INBOX");
+  two.ask("STORE 1 +FLAGS.SILENT \\Deleted");
+  two.ask("EXPUNGE");
+  CHECK_FALSE(has(one.ask("FETCH 1:3 UID"), "EXPUNGE"));
+  CHECK_FALSE(has(one.ask("STORE 2 +FLAGS \\Seen"), "EXPUNGE"));
+  CHECK_FALSE(has(one.ask("SEARCH ALL"), "EXPUNGE"));
+  CHECK(has(one.ask("UID SEARCH ALL"), "* 1 EXPUNGE\r\n"));
+  CHECK(has(one.ask("FETCH 1 (UID FLAGS)"), "* 1 FETCH (UID 2 FLAGS (\\Seen"));
+}
+
+TEST_RFC("6851 §3", "MOVE, COPY and their UIDs") {
+  Stage stage;
+  Client client(stage);
+  client.log_in();
+  client.ask("CREATE Work/2026");
+  for (const auto* subject : {"a", "b", "c"}) client.append("INBOX", message_of(subject));
+  client.ask("SELECT INBOX");
+  CHECK(has(client.ask("COPY 1:2 Nowhere"), "NO [TRYCREATE]"));
+  CHECK(has(client.ask("COPY 1:2 Work/2026"), " 1:2 1:2] COPY completed"));
+  const auto moved = client.ask("MOVE 2:3 Work/2026");
+  CHECK(has(moved, "* OK [COPYUID "));
+  CHECK(has(moved, "* 3 EXPUNGE\r\n* 2 EXPUNGE\r\n"));
+  CHECK(has(client.ask("STATUS Work/2026 (MESSAGES UIDNEXT SIZE)"), "* STATUS Work/2026 (MESSAGES "));
+}
+
+TEST_RFC("7162 §3.1.3", "CONDSTORE: UNCHANGEDSINCE and CHANGEDSINCE") {
+  Stage stage;
+  Client client(stage);
+  client.log_in();
+  for (const auto* subject : {"a", "b"}) client.append("INBOX", message_of(subject));
+  CHECK(has(client.ask("SELECT INBOX (CONDSTORE)"), "[HIGHESTMODSEQ "));
+  const auto before = client.ask("FETCH 1 MODSEQ");
+  const auto at = before.find("MODSEQ (") + 8;
+  const auto modseq = before.substr(at, before.find(')', at) - at);
+  CHECK(has(client.ask("STORE 1 +FLAGS.SILENT \\Seen"), "* 1 FETCH (UID 1 MODSEQ ("));
+  CHECK(has(client.ask("STORE 1 (UNCHANGEDSINCE " + modseq + ") +FLAGS \\Flagged"), "OK [MODIFIED 1]"));
+  CHECK(has(client.ask("FETCH 1:* FLAGS (CHANGEDSINCE " + modseq + ")"), "* 1 FETCH (FLAGS (\\Seen"));
+  CHECK(has(client.ask("SEARCH MODSEQ " + modseq), "(MODSEQ "));
+}
+
+TEST_RFC("9051 §6.3.9", "LIST, special uses, LSUB and STATUS in LIST") {
+  Stage stage;
+  Client client(stage);
+  client.log_in();
+  const auto all = client.ask("LIST \"\" *");
+  CHECK(all.starts_with("* LIST (\\HasNoChildren) \"/\" INBOX\r\n"));
+  CHECK(has(all, "\\Sent) \"/\" Sent\r\n"));
+  client.ask("CREATE p&AOQ-/q");
+  CHECK(has(client.ask("LIST \"\" %"), "* LIST (\\HasChildren) \"/\" p&AOQ-\r\n"));
+  CHECK(has(client.ask("LIST \"\" \"\""), "* LIST (\\NoSelect) \"/\" \"\"\r\n"));
+  CHECK(has(client.ask("LIST (SPECIAL-USE) \"\" * RETURN (STATUS (MESSAGES))"), "* STATUS Drafts (MESSAGES 0)\r\n"));
+  client.ask("SUBSCRIBE p&AOQ-/q");
+  CHECK(has(client.ask("LSUB \"\" *"), "p&AOQ-/q\r\n"));
+  CHECK(has(client.ask("LIST (SUBSCRIBED RECURSIVEMATCH) \"\" %"), "p&AOQ- (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n"));
+  CHECK(has(client.ask("RENAME p&AOQ- other"), "OK"));
+  CHECK(has(client.ask("LIST \"\" other/*"), "\"/\" other/q\r\n"));
+  CHECK(has(client.ask("DELETE INBOX"), "NO [CANNOT]"));
+  CHECK(has(client.ask("CREATE Inbox"), "NO [ALREADYEXISTS]"));
+}
+
+TEST_CASE("the quota stops an APPEND before its octets are read") {
+  Stage stage;
+  stage.accounts.quota = 1000;
+  Client client(stage);
+  client.log_in();
+  CHECK(has(client.append("INBOX", message_of("small")), "OK"));
+  CHECK(has(client.ask("APPEND INBOX {5000}"), "NO [OVERQUOTA]"));
+}
+
+TEST_CASE("SCRAM-SHA-256 and a large body over a slow network") {
+  Stage stage(3);
+  Client client(stage);
+  client.log_in();
+  std::string body;
+  for (int i = 0; i < 20'000; ++i) body += "line " + std::to_string(i) + "\r\n";
+  const auto message = message_of("large", body);
+  CHECK(has(client.append("INBOX", message), "OK"));
+  client.ask("SELECT INBOX");
+  CHECK(has(client.ask("FETCH 1 BODY.PEEK[]"), message));
+  CHECK(has(client.ask("FETCH 1 BODY.PEEK[TEXT]<100.50>"), "{50}\r\n" + body.substr(100, 50)));
+  CHECK(has(client.ask("SEARCH BODY \"LINE 19999\""), "* SEARCH 1\r\n"));
+}
+
+}  // namespace
+}  // namespace facteur::server::stage
