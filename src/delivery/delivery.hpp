@@ -41,6 +41,7 @@ struct Parameters {
   std::size_t active_messages = 2000;  // In memory at once; the rest waits in the store.
   Duration connect_timeout = 30s;
   Duration dns_timeout = 10s;
+  Duration drain_timeout = 10s;  // For what is being sent when the server stops.
 
   bool tls = true;
   bool allow_loopback = false;
@@ -78,8 +79,8 @@ class Delivery {
  public:
   virtual ~Delivery() = default;
 
-  // Loads the queue and works until `drain` fires; then no attempt begins, running ones get until their own
-  // deadlines, and it ends. Throws nothing but Bug and bad_alloc.
+  // Loads the queue and works until `drain` fires; then no attempt begins, running ones get drain_timeout, and it ends.
+  // Runs once. Throws nothing but Bug and bad_alloc.
   virtual Task<void> run(Wakeup& drain) = 0;
 
   // From now on; running attempts keep what they began with.

@@ -18,6 +18,7 @@ Parameters parameters_from(const config::Config& config) {
   out.messages_per_connection = config.delivery.messages_per_connection;
   out.connect_timeout = config.delivery.connect_timeout;
   out.dns_timeout = config.dns.timeout;
+  out.drain_timeout = config.limits.drain_timeout;
   out.tls = config.delivery.tls;
   out.allow_loopback = config.delivery.allow_loopback;
   if (const auto& smarthost = config.delivery.smarthost) {

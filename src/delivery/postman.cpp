@@ -44,7 +44,12 @@ Task<void> Postman::run(Wakeup& drain) {
   }
   drain.ignore();
   draining_ = true;
-  co_await tasks_.finished();
+  // What is being sent gets a while to end well; then it is dropped: what was not settled is tried in the next life.
+  const auto end = world_.clock.now() + parameters_->drain_timeout;
+  while (!tasks_->empty() && world_.clock.now() < end) {
+    co_await world_.clock.sleep_until(std::min(end, world_.clock.now() + 20ms));
+  }
+  tasks_.reset();
 }
 
 // The store is the truth: whatever it has is scheduled again after a restart (DEMAND.md row 7).
@@ -155,7 +160,7 @@ void Postman::dispatch(Job& job) {
   for (auto& [key, group] : plan.elsewhere) {
     rounds_.add(std::move(group.first), job.entry.sender, Attempt{id, std::move(group.second)});
   }
-  if (!plan.decided.empty()) tasks_.start(decide(id, std::move(plan.decided)));
+  if (!plan.decided.empty()) tasks_->start(decide(id, std::move(plan.decided)));
   end_attempt(id);  // Its own: a job with nothing to do ends here.
   bell_.fire();
 }
@@ -203,7 +208,7 @@ void Postman::start_workers() {
   while (!draining_ && rounds_.running() < parameters_->concurrency) {
     auto* destination = rounds_.start();
     if (!destination) return;
-    tasks_.start(work(*destination));
+    tasks_->start(work(*destination));
   }
 }
 

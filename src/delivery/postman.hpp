@@ -85,7 +85,7 @@ class Postman : public Delivery {
   Wakeup bell_;
   bool draining_ = false;
   Status counts_;
-  TaskGroup tasks_;
+  std::unique_ptr<TaskGroup> tasks_ = std::make_unique<TaskGroup>();  // Last: its tasks use all of the above.
 };
 
 }  // namespace facteur::delivery

@@ -358,3 +358,20 @@ TEST_CASE("postman: the same seed gives the same run") {
   for (std::uint64_t seed = 0; seed < 5; ++seed) CHECK(run(seed) == run(seed));
   CHECK(run(1) != run(2));
 }
+
+TEST_CASE("postman: drain lets what is being sent end, and waits for nobody who is silent") {
+  for (const bool silent : {false, true}) {
+    Office office(15);
+    office.world.zone.add(zone);
+    Peer peer(office.world, peer_address);
+    if (silent) office.world.internet.fate = [](const Endpoint&, const Endpoint&) { return sim::Fate{{}, 100}; };
+    office.start();
+    office.send({"carl@elsewhere.example"});
+    REQUIRE(office.world.run_until([&] { return peer.open > 0; }));
+    office.drain->fire();
+    const auto fired = office.world.timeline.now();
+    REQUIRE(office.world.run_until([&] { return office.tasks->empty(); }));
+    CHECK(office.world.timeline.now() - fired <= office.parameters.drain_timeout + 1s);
+    CHECK(office.empty() == !silent);
+  }
+}

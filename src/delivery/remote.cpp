@@ -70,7 +70,7 @@ Task<Remote::Tried<Route>> Remote::find_route() {
   if (!found) co_return std::unexpected(temporary("4.4.3", "DNS lookup of " + hop_.host + " failed"));
   using Kind = dns::Exchangers::Kind;
   switch (found->kind) {
-    case Kind::null_mx:  // RFC 7505 §4.2.
+    case Kind::null_mx:  // RFC 7505 §3.
       co_return std::unexpected(permanent("5.1.10", "The domain " + hop_.host + " accepts no mail (null MX)"));
     case Kind::no_such_domain:
       co_return std::unexpected(permanent("5.1.2", "There is no domain " + hop_.host));

@@ -63,7 +63,7 @@ TEST_RFC("5321 §5.1", "all exchangers are tried in order; if all are down the m
   CHECK(again.messages.size() == 1);
 }
 
-TEST_RFC("7505 §4.2", "null MX, missing domains and mail for ourselves are final at the first attempt") {
+TEST_RFC("7505 §3", "null MX, missing domains and mail for ourselves are final at the first attempt") {
   const std::pair<const char*, const char*> cases[] = {{"null.example", "5.1.10"}, {"missing.example", "5.1.2"},
                                                        {"loop.example", "5.4.6"},  {"looped.example", "5.4.6"},
                                                        {"bare.example", "5.1.2"},  {"hollow.example", "5.4.4"}};
