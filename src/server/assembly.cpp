@@ -143,13 +143,8 @@ Result<void> Server::Parts::make_clients() {
   auto verifying = crypto::TlsClientContext::make({.ca_pem = doors.ca_pem, .verify = true});
   if (!verifying) return failed(verifying);
   const auto config = published.get();
-<<<<<<< Updated upstream
   delivery = delivery::make_delivery({doors.network, doors.shards, doors.clock, doors.random, doors.resolver, engine,
                                       *mailboxes, directory, *queue, *taking_any, *verifying, scope},
-=======
-  delivery = delivery::make_delivery({doors.network, doors.shards, doors.clock, doors.random, doors.resolver, engine,
-                                      *mailboxes, directory, *queue, *taking_any, *verifying, scope},
->>>>>>> Stashed changes
                                      delivery::parameters_from(*config), delivery::routing_from(*config));
   return {};
 }
