@@ -1,2 +1,4 @@
 // The program: everything is a subcommand of `facteur` (cli/).
-int main() { return 0; }
+#include "cli/run.hpp"
+
+int main(int argc, char** argv) { return facteur::cli::run(argc, argv); }

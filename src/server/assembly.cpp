@@ -28,19 +28,6 @@ namespace {
 
 constexpr Duration certificates_looked_at_every = 30s;
 
-directory::Settings directory_settings(const config::Config& c) {
-  directory::Settings out;
-  out.domains.insert(c.domains.begin(), c.domains.end());
-  out.postmaster = c.postmaster;
-  for (const auto& entry : c.directory.catch_all) out.catch_all[entry.domain] = entry.address;
-  out.separator.reset();
-  if (!c.directory.subaddress_separator.empty()) out.separator = c.directory.subaddress_separator.front();
-  out.quota_bytes = c.directory.quota;
-  out.cost.memory_kib = static_cast<std::uint32_t>(c.directory.argon2_memory / 1024);
-  out.cost.passes = static_cast<std::uint32_t>(c.directory.argon2_passes);
-  return out;
-}
-
 reception::Parameters reception_parameters(const config::Config& c) {
   reception::Parameters out;
   out.hostname = c.hostname;
@@ -82,6 +69,19 @@ ConnectionBudget::Most most_of(const config::Limits& limits) {
 }
 
 }  // namespace
+
+directory::Settings directory_settings(const config::Config& c) {
+  directory::Settings out;
+  out.domains.insert(c.domains.begin(), c.domains.end());
+  out.postmaster = c.postmaster;
+  for (const auto& entry : c.directory.catch_all) out.catch_all[entry.domain] = entry.address;
+  out.separator.reset();
+  if (!c.directory.subaddress_separator.empty()) out.separator = c.directory.subaddress_separator.front();
+  out.quota_bytes = c.directory.quota;
+  out.cost.memory_kib = static_cast<std::uint32_t>(c.directory.argon2_memory / 1024);
+  out.cost.passes = static_cast<std::uint32_t>(c.directory.argon2_passes);
+  return out;
+}
 
 struct Server::Parts {
   Parts(Doors d, observe::Sink& sink, store::Engine& e, std::string id, std::shared_ptr<const config::Config> c,
@@ -319,6 +319,8 @@ Task<void> Server::stop() {
     co_await draining.finished();
   }
   co_await p.background.finished();
+  // Whoever resumed us may still be inside a task of a part: let it end, since the caller may destroy us now.
+  co_await p.doors.clock.sleep_until(p.doors.clock.now() + 1ms);
   p.scope.event("server_stopped");
 }
 

@@ -12,6 +12,7 @@
 #include "base/task.hpp"
 #include "config/load.hpp"
 #include "config/schema.hpp"
+#include "directory/store_directory.hpp"
 #include "dns/resolver.hpp"
 #include "observe/event.hpp"
 #include "server/certificates.hpp"
@@ -38,6 +39,9 @@ struct Doors {
   std::function<std::string()> metrics{};
   std::function<void(std::string name, std::string help, std::function<double()> value)> gauge{};
 };
+
+// What the directory takes from the configuration.
+directory::Settings directory_settings(const config::Config& config);
 
 class Server {
  public:
