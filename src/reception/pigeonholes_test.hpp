@@ -123,6 +123,7 @@ class Pigeonholes : public mailbox::Mailboxes {
   Task<Result<std::vector<mailbox::Placed>>> undelete(mailbox::AccountId, std::vector<mailbox::Uid>) override {
     return nothing<std::vector<mailbox::Placed>>();
   }
+  Task<void> finished() override { co_return; }
   Task<Result<void>> housekeep(mailbox::AccountId, UtcTime, UtcTime) override { return nothing<void>(); }
 
  private:
