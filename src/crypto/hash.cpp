@@ -39,20 +39,26 @@ Digest hmac(Digest (*hash)(Bytes), Bytes key, Bytes message) {
 }  // namespace
 
 Sha256Digest sha256(Bytes octets) {
-  Sha256Digest digest;
-  ::SHA256(reinterpret_cast<const unsigned char*>(octets.data()), octets.size(), digest.octets.data());
-  return digest;
+  Sha256 hash;
+  hash.update(octets);
+  return hash.finish();
 }
 
 Sha1Digest sha1(Bytes octets) {
   Sha1Digest digest;
-  ::SHA1(reinterpret_cast<const unsigned char*>(octets.data()), octets.size(), digest.octets.data());
+  SHA_CTX state;
+  SHA1_Init(&state);
+  SHA1_Update(&state, octets.data(), octets.size());
+  SHA1_Final(digest.octets.data(), &state);
   return digest;
 }
 
 Md5Digest md5(Bytes octets) {
   Md5Digest digest;
-  ::MD5(reinterpret_cast<const unsigned char*>(octets.data()), octets.size(), digest.octets.data());
+  MD5_CTX state;
+  MD5_Init(&state);
+  MD5_Update(&state, octets.data(), octets.size());
+  MD5_Final(digest.octets.data(), &state);
   return digest;
 }
 

@@ -253,6 +253,44 @@ void hop(benchmark::State& state) {
 }
 BENCHMARK(hop)->Arg(1)->Arg(10)->Arg(100)->UseRealTime();
 
+// `state.range(0)` coroutines send empty work to a lane and come back.
+struct Blocking {
+  Shards& shards;
+  world::Shards::Lane lane;
+  std::atomic<std::int64_t>& done;
+  std::atomic<bool>& stop;
+  Task<void> go() {
+    auto work = [] { return 1; };
+    while (!stop) {
+      static_cast<void>(co_await world::blocking(shards, lane, work));
+      ++done;
+    }
+  }
+};
+
+void blocking(benchmark::State& state) {
+  Shards shards(1);
+  std::atomic<std::int64_t> done = 0;
+  std::atomic<bool> stop = false;
+  Blocking blocking{shards, state.range(1) ? world::Shards::Lane::log : world::Shards::Lane::pool, done, stop};
+  TaskGroup tasks;
+  shards.post(0, [&] {
+    for (int i = 0; i < state.range(0); ++i) tasks.start(blocking.go());
+  });
+  std::thread server([&] { shards.run(); });
+  const std::int64_t before = done;
+  for (auto _ : state) {
+    const std::int64_t until = done + 10'000;
+    while (done < until) ::usleep(100);
+  }
+  state.SetItemsProcessed(done - before);
+  stop = true;
+  ::usleep(20'000);
+  shards.stop();
+  server.join();
+}
+BENCHMARK(blocking)->ArgsProduct({{1, 10, 100}, {0, 1}})->UseRealTime();
+
 // What a deadline costs: a wait that begins and ends without time passing.
 void arm_deadline(benchmark::State& state) {
   Loop loop(0);
