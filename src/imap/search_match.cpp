@@ -6,6 +6,7 @@
 #include "base/ascii.hpp"
 #include "imap/date.hpp"
 #include "imap/response_writer.hpp"
+#include "message/address.hpp"
 #include "message/charset.hpp"
 #include "message/encoded_word.hpp"
 #include "message/header.hpp"
@@ -28,12 +29,30 @@ constexpr std::array kept_texts{
     NamedText{"Cc", HeaderText::cc},           NamedText{"Bcc", HeaderText::bcc},
 };
 
+bool is_address_field(Bytes name) {
+  return std::ranges::any_of(std::array<Bytes, 4>{"From", "To", "Cc", "Bcc"},
+                             [name](Bytes one) { return ascii::equal_ignoring_case(one, name); });
+}
+
+// Comments inside an address ("<anne (Anne)@ example.org>") do not hide it from who looks for anne@example.org.
+bool any_address_has(Bytes text, const Needle& needle) {
+  if (text.find('(') == Bytes::npos) return false;
+  message::AddressScanner addresses(text);
+  message::ListedAddress address;
+  while (addresses.next(address)) {
+    if (address.kind != message::ListedAddress::Kind::mailbox) continue;
+    if (needle.in(address.local + "@" + address.domain)) return true;
+  }
+  return false;
+}
+
 bool header_has(Bytes header, const std::string& name, const Needle& needle) {
   message::FieldScanner fields(header);
   message::Field field;
   while (fields.next(field)) {
     if (!field.is(name)) continue;
     if (needle.empty() || needle.in(message::decoded_text(field.value))) return true;
+    if (is_address_field(name) && any_address_has(field.value, needle)) return true;
   }
   return false;
 }
@@ -185,6 +204,7 @@ Match SearchProgram::match_header(const Node& node, const SearchedMessage& messa
     if (message.structure == nullptr) return Match::unknown;
     const auto text = message.structure->text(kept->which);
     if (!text.empty() && node.needle.in(text)) return Match::yes;
+    if (kept->which != HeaderText::subject && any_address_has(text, node.needle)) return Match::yes;
     return node.needle.empty() || text.size() > surely_whole ? Match::unknown : Match::no;
   }
   if (message.text == nullptr || message.structure == nullptr) return Match::unknown;
