@@ -49,7 +49,7 @@ std::string octets(std::size_t size, std::uint64_t seed) {
 
 }  // namespace
 
-#define ENGINES MemoryWorld, LogWorld
+#define ENGINES MemoryWorld, LogWorld, RocksWorld
 
 TEST_CASE_TEMPLATE("store: What is committed is there, all of it at once", World, ENGINES) {
   World world;

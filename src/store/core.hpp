@@ -94,6 +94,7 @@ class Core {
   std::atomic<std::uint64_t> log_bytes_since_flush{0}, operation_bytes_since_snapshot{0};
   std::uint64_t next_snapshot = 0;  // Drawn at the start, so that parts of another one never fit. On shard 0.
   std::atomic<std::uint64_t> commits{0}, groups{0}, compacted{0}, removed{0};
+  std::uint64_t commits_seen = 0, groups_seen = 0;  // By the background.
   std::uint64_t replayed_bytes = 0;
   bool rebuilt = false;
 

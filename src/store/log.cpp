@@ -8,8 +8,8 @@ namespace facteur::store {
 
 namespace {
 
-constexpr std::size_t copied_below = 1024;         // Small payloads are copied beside their header.
-constexpr std::uint64_t first_reserve = 16 << 20;  // Zeros ahead in a segment without a spare file.
+constexpr std::size_t copied_below = 1024;        // Small payloads are copied beside their header.
+constexpr std::uint64_t first_reserve = 4 << 20;  // Zeros ahead in a segment without a spare file.
 constexpr std::string_view next_path = "log/next";
 
 std::size_t padded(std::size_t length) { return (length + group_alignment - 1) / group_alignment * group_alignment; }

@@ -74,6 +74,7 @@ struct Core {
   std::map<BlobId, Blob> blobs;
   Engine::Health health = Engine::Health::good;
   std::size_t failing = 0;
+  std::int64_t next_collection_ms = 0;
 
   void enter(const std::shared_ptr<Core>& self, std::shared_ptr<Submission> submission) {
     const std::lock_guard lock(mutex);
@@ -126,6 +127,9 @@ struct Core {
 
   // Blobs that nobody references and that are older than the grace time.
   void collect() {
+    const std::int64_t now = parameters.clock.utc().milliseconds;
+    if (now < next_collection_ms) return;  // Looking at every blob at every commit would be quadratic.
+    next_collection_ms = now + 60'000;
     const std::int64_t before = parameters.clock.utc().milliseconds -
                                 std::chrono::duration_cast<std::chrono::milliseconds>(parameters.grace).count();
     std::erase_if(blobs, [&](const auto& entry) {

@@ -18,7 +18,8 @@ class Script {
   static constexpr std::uint32_t length = 40;
 
   // Runs commits `from` to `to`, four at once.
-  void run(LogWorld& world, std::uint32_t from = 0, std::uint32_t to = length) {
+  template <class World>
+  void run(World& world, std::uint32_t from = 0, std::uint32_t to = length) {
     TaskGroup group;
     for (std::uint32_t i = from; i < to; ++i) {
       world.shards().on(1, [&] { group.start(step(world, i)); });
@@ -66,7 +67,7 @@ class Script {
   static constexpr std::uint32_t behind_by = 8;
   static bool deletes(std::uint32_t i) { return i >= behind_by && i % 3 != 0; }
 
-  Task<void> step(LogWorld& world, std::uint32_t i) {
+  Task<void> step(AnyWorld& world, std::uint32_t i) {
     Batch batch;
     const std::string& text = blob_text(i);
     if (i % 2 == 0) {

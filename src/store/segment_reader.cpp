@@ -122,7 +122,7 @@ Result<SegmentEnd> find_end(world::File& file, const SegmentHeader& header) {
     }
     groups.push_back(**group);
     const Position synced = (*group)->synced_to;
-    if (synced.segment == header.segment) found.durable = std::max(found.durable, synced.offset);
+    if (synced.segment == header.segment && synced.offset <= at) found.durable = std::max(found.durable, synced.offset);
     at += (*group)->length;
   }
 

@@ -196,7 +196,7 @@ class Start {
     } else {
       usable = try_index(*make);
     }
-    if (usable) return {};
+    if (usable || usable.error().kind == Failure::Kind::refused) return usable;
     core_->parameters.scope.event("store_index_rebuilt").failure(usable.error());
     core_->rebuilt = true;
     core_->applier = nullptr;

@@ -3,11 +3,16 @@
 
 #include <doctest/doctest.h>
 
+#include <stdlib.h>
+
+#include <filesystem>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "crypto/hash.hpp"
+#include "host/clock.hpp"
+#include "host/disk.hpp"
 #include "sim/disk.hpp"
 #include "store/embedded_engine.hpp"
 #include "store/memory_engine.hpp"
@@ -130,6 +135,74 @@ class LogWorld : public AnyWorld {
   EngineSizes sizes_;
   observe::NullSink sink_;
   std::vector<std::unique_ptr<sim::Disk>> disks_;  // The last one counts; readers may hold files of the others.
+  Result<std::unique_ptr<EmbeddedEngine>> engine_ = std::unique_ptr<EmbeddedEngine>();
+};
+
+// An empty folder on the real disk that goes with this.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "facteur-store-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()));
+    path_ = name;
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// Production: the log over the real disk, RocksDB as index. Only the shards are those of the tests.
+class RocksWorld final : public AnyWorld {
+ public:
+  explicit RocksWorld(std::uint64_t seed = 1, const EngineSizes& sizes = small_sizes())
+      : AnyWorld(seed), sizes_(sizes) {
+    auto disk = host::Disk::open_root(folder_.path());
+    REQUIRE(disk);
+    disk_ = std::move(*disk);
+    REQUIRE_MESSAGE(start(), why());
+  }
+  ~RocksWorld() override { stop(); }
+
+  EmbeddedEngine& engine() override {
+    REQUIRE(engine_);
+    return **engine_;
+  }
+  bool start() {
+    engine_ = open({.disk = *disk_,
+                    .shards = shards_,
+                    .clock = clock_,
+                    .random = random_,
+                    .scope = observe::Scope(sink_),
+                    .sizes = sizes_});
+    return engine_.has_value();
+  }
+  std::string why() const { return engine_ ? "" : std::string(engine_.error().code) + " " + engine_.error().cause; }
+  void stop() {  // As when the process is killed: what the index has in memory is lost.
+    shards_.drop_all();
+    if (engine_) engine_->reset();
+  }
+  bool kill() {
+    stop();
+    return start();
+  }
+  bool close() { return stage::finish(shards_, engine().close(), 1); }
+  void maintain(bool thorough = true) { stage::finish(shards_, engine().maintain(thorough), 0); }
+  void settle() override { maintain(); }
+  std::filesystem::path folder() const { return folder_.path(); }
+
+ private:
+  TemporaryFolder folder_;
+  host::Random random_;
+  EngineSizes sizes_;
+  observe::NullSink sink_;
+  std::unique_ptr<host::Disk> disk_;
   Result<std::unique_ptr<EmbeddedEngine>> engine_ = std::unique_ptr<EmbeddedEngine>();
 };
 
