@@ -1,0 +1,200 @@
+#include "site.hpp"
+
+#include <stdexcept>
+
+#include "directory/store_directory.hpp"
+#include "mailbox/mailboxes.hpp"
+#include "queue/queue.hpp"
+
+namespace facteur::simulation {
+
+namespace {
+
+// One certificate for all sites and seeds: making keys is slow, and its chance is not ours.
+Result<std::string> read_certificate(const std::string& path) {
+  static const auto made = crypto::make_self_signed({"mx.example"}, UtcTime{1'780'000'000'000}, 36500);
+  if (!made) return std::unexpected(made.error());
+  return path == "key" ? made->key_pem : made->chain_pem;
+}
+
+std::shared_ptr<const config::Config> configuration(const SiteParameters& parameters) {
+  auto config = std::make_shared<config::Config>();
+  config->hostname = "mx." + parameters.domain;
+  config->domains = {parameters.domain};
+  config->postmaster = parameters.users.front() + "@" + parameters.domain;
+  config->tls.certificates = {{"chain", "key"}};
+  config->directory.argon2_memory = 64 * 1024;
+  config->directory.argon2_passes = 1;
+  config->delivery.tls = false;
+  config->delivery.allow_loopback = true;
+  config->delivery.source_address = parameters.address;
+  config->limits.drain_timeout = 5s;
+  config::Listener exchanger;
+  exchanger.name = "mx";
+  exchanger.address = parameters.address;
+  exchanger.port = 25;
+  exchanger.tls = config::Listener::Tls::none;
+  config::Listener submission = exchanger;
+  submission.name = "submission";
+  submission.port = 587;
+  submission.protocol = config::Listener::Protocol::submission;
+  submission.plaintext_login = true;
+  config->listeners = {exchanger, submission};
+  return config;
+}
+
+store::EngineSizes small_sizes() {
+  store::EngineSizes sizes;
+  sizes.segment_bytes = 128 << 10;
+  sizes.flush_bytes = 128 << 10;
+  sizes.snapshot_bytes = 64 << 10;
+  sizes.snapshot_segments = 4;
+  sizes.ballast_bytes = 256 << 10;
+  sizes.low_space_bytes = 512 << 10;
+  sizes.map_persist_one_in = 32;
+  return sizes;
+}
+
+[[noreturn]] void give_up(const std::string& what, const Failure& why) {
+  throw std::runtime_error(what + ": " + std::string(why.code) + " " + why.text + " " + why.cause);
+}
+
+}  // namespace
+
+Site::Life::Life(sim::World& world, const SiteParameters& parameters, sim::Disk::Image image, std::uint64_t crash_at)
+    : machine(world, {.addresses = {parameters.address}, .shards = 2}, std::move(image)) {
+  machine.disk.crash_at(crash_at);
+  auto opened = store::open({.disk = machine.disk,
+                             .shards = machine.shards,
+                             .clock = machine.clock,
+                             .random = machine.random,
+                             .scope = observe::Scope(world.events),
+                             .index = store::IndexKind::map,
+                             .sizes = small_sizes()});
+  if (!opened) {
+    if (machine.disk.crashed()) return;
+    give_up("the store does not open", opened.error());
+  }
+  engine = std::move(*opened);
+  server::Doors doors{.clock = machine.clock,
+                      .network = machine.network,
+                      .disk = machine.disk,
+                      .random = machine.random,
+                      .shards = machine.shards,
+                      .resolver = machine.resolver,
+                      .read_file = read_certificate};
+  server = std::make_unique<server::Server>(std::move(doors), world.events, *engine, engine->instance(),
+                                            configuration(parameters));
+}
+
+Site::~Site() {
+  if (life_) end(End::kill);
+}
+
+void Site::run(Task<void> task) {
+  TaskGroup group;
+  life_->machine.shards.run(0, [&] { group.start(std::move(task)); });
+  if (!world_.run_until([&] { return group.empty() || disk_froze(); }, 1h)) throw std::runtime_error("a task hangs");
+  // A frozen disk: what waits for it goes with the life, and before it.
+  if (!group.empty()) life_->machine.halt();
+}
+
+void Site::start(std::uint64_t crash_at) {
+  life_ = std::make_unique<Life>(world_, parameters_, std::move(image_), crash_at);
+  ++lives_;
+  if (life_->server) run(begin());
+}
+
+Task<void> Site::begin() {
+  auto started = co_await life_->server->start();
+  if (!started && !disk_froze()) give_up("the server does not start", started.error());
+}
+
+void Site::add_people() {
+  for (const auto& user : parameters_.users) {
+    run(command(R"({"command":"account.add","address":")" + user + "@" + parameters_.domain +
+                R"(","password":"secret"})"));
+  }
+  for (const auto& [alias, targets] : parameters_.aliases) {
+    std::string list;
+    for (const auto& target : targets) list += (list.empty() ? "\"" : ",\"") + target + "\"";
+    run(command(R"({"command":"alias.set","address":")" + alias + "@" + parameters_.domain + R"(","targets":[)" + list +
+                "]}"));
+  }
+}
+
+Task<void> Site::command(std::string request) {
+  const auto reply = co_await life_->server->command(request);
+  if (reply.find("\"ok\":true") == std::string::npos) throw std::runtime_error(request + " -> " + reply);
+}
+
+Task<void> Site::finish(bool& done) {
+  co_await life_->server->stop();
+  co_await life_->engine->close();
+  done = true;
+}
+
+void Site::end(End how) {
+  bool done = false;
+  if (how == End::stop && life_->server && !disk_froze()) {
+    life_->machine.shards.run(0, [&] { life_->tasks->start(finish(done)); });
+    if (!world_.run_until([&] { return done || disk_froze(); }, 10min))
+      throw std::runtime_error("the server does not stop");
+  }
+  life_->machine.halt();  // Queued closures first, then the frames that they would resume.
+  life_->tasks.reset();
+  life_->server.reset();
+  life_->engine.reset();
+  const bool froze = disk_froze();
+  image_ = how == End::power_cut || froze ? life_->machine.disk.crash() : life_->machine.disk.image();
+  life_.reset();
+}
+
+bool Site::queue_empty() {
+  auto queue = queue::make_queue(*life_->engine, life_->machine.shards, life_->machine.clock, life_->machine.random,
+                                 observe::Scope(world_.events));
+  const auto all = queue->list();
+  if (!all) give_up("the queue cannot be read", all.error());
+  return all->empty();
+}
+
+std::vector<std::string> Site::trouble() {
+  std::vector<std::string> out;
+  for (const auto& corrupt : life_->engine->quarantined()) out.push_back(corrupt.where + ": " + corrupt.why);
+  auto queue = queue::make_queue(*life_->engine, life_->machine.shards, life_->machine.clock, life_->machine.random,
+                                 observe::Scope(world_.events));
+  for (const auto& corrupt : queue->quarantined()) out.push_back(queue::to_string(corrupt.id) + ": " + corrupt.why);
+  return out;
+}
+
+Task<void> Site::read_inboxes(std::map<std::string, std::vector<Letter>>& out) {
+  auto& machine = life_->machine;
+  directory::StoreDirectory directory(*life_->engine, machine.shards, machine.random, {});
+  auto mailboxes = mailbox::make_mailboxes(*life_->engine, machine.shards, machine.clock, machine.random,
+                                           observe::Scope(world_.events));
+  auto accounts = directory.accounts({});
+  if (!accounts) give_up("the directory cannot be read", accounts.error());
+  for (const auto& account : *accounts) {
+    auto& letters = out[account.address];
+    auto inbox = co_await mailboxes->find(account.id, "INBOX");
+    if (!inbox) give_up("INBOX cannot be found", inbox.error());
+    if (!*inbox) continue;
+    auto view = co_await mailboxes->view(account.id, (*inbox)->id);
+    if (!view) give_up("INBOX cannot be read", view.error());
+    for (std::size_t i = 0; i < (*view)->size(); ++i) {
+      const auto row = (*view)->row(i);
+      auto text = co_await mailboxes->text(account.id, row);
+      if (!text) give_up("a message cannot be read", text.error());
+      letters.push_back({(*view)->uidvalidity().value, row.uid.value, text->prefix + text->content.text()});
+    }
+  }
+  co_await mailboxes->finished();
+}
+
+std::map<std::string, std::vector<Letter>> Site::inboxes() {
+  std::map<std::string, std::vector<Letter>> out;
+  run(read_inboxes(out));
+  return out;
+}
+
+}  // namespace facteur::simulation

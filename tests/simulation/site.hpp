@@ -1,0 +1,82 @@
+// One whole Facteur server on a simulated machine: production code from the listeners to the log, over many lives.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/assembly.hpp"
+#include "sim/world.hpp"
+#include "store/embedded_engine.hpp"
+
+namespace facteur::simulation {
+
+struct SiteParameters {
+  std::string domain;
+  IpAddress address;
+  std::vector<std::string> users;                           // Local parts; password "secret".
+  std::map<std::string, std::vector<std::string>> aliases;  // Local part -> addresses.
+};
+
+// What one INBOX holds.
+struct Letter {
+  std::uint32_t uidvalidity = 0;
+  std::uint32_t uid = 0;
+  std::string text;
+};
+
+class Site {
+ public:
+  Site(sim::World& world, SiteParameters parameters) : world_(world), parameters_(std::move(parameters)) {}
+  ~Site();
+  Site(const Site&) = delete;
+  Site& operator=(const Site&) = delete;
+
+  // A new life on what the disk has; steps the world until it listens. The disk freezes at its `crash_at`-th operation
+  // (0: not), which may be in the middle of the recovery.
+  void start(std::uint64_t crash_at = 0);
+  void add_people();  // Once, in the first life.
+
+  enum class End : std::uint8_t {
+    power_cut,  // What was not synced survives by chance.
+    kill,       // The process dies, the machine does not.
+    stop,       // Drained and closed; the world goes on meanwhile.
+  };
+  void end(End how);
+
+  bool running() const { return life_ != nullptr; }
+  bool disk_froze() const { return life_ && life_->machine.disk.crashed(); }
+  sim::Disk& disk() { return life_->machine.disk; }
+
+  // ---- looking, while it runs (between events)
+  bool queue_empty();
+  std::vector<std::string> trouble();                    // Damaged records; always empty if nothing is wrong.
+  std::map<std::string, std::vector<Letter>> inboxes();  // By address. Steps the world.
+
+  const SiteParameters& parameters() const { return parameters_; }
+  unsigned lives() const { return lives_; }
+
+ private:
+  struct Life {
+    Life(sim::World& world, const SiteParameters& parameters, sim::Disk::Image image, std::uint64_t crash_at);
+    sim::Machine machine;
+    std::unique_ptr<store::EmbeddedEngine> engine;
+    std::unique_ptr<server::Server> server;
+    std::unique_ptr<TaskGroup> tasks = std::make_unique<TaskGroup>();
+  };
+  void run(Task<void> task);  // Steps the world until it has ended.
+  Task<void> begin();
+  Task<void> command(std::string request);
+  Task<void> finish(bool& done);
+  Task<void> read_inboxes(std::map<std::string, std::vector<Letter>>& out);
+
+  sim::World& world_;
+  SiteParameters parameters_;
+  sim::Disk::Image image_;
+  std::unique_ptr<Life> life_;
+  unsigned lives_ = 0;
+};
+
+}  // namespace facteur::simulation
