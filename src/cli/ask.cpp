@@ -132,7 +132,7 @@ Reply ask(const Context& context, const boost::json::object& request, bool needs
   }
   if (!answer) answer = ask_store(loaded.config, text);
   if (!*answer) {
-    const bool busy = answer->error().code == "F-6200";
+    const bool busy = answer->error().code == folder_is_busy;
     complain(busy ? context.say("error.busy", {loaded.config.server.data}) : why(answer->error()));
     return {busy ? ExitCode::busy : ExitCode::failed, {}};
   }

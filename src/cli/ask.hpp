@@ -14,7 +14,7 @@ namespace facteur::cli {
 // One request to the control socket at `path`; nullopt: nobody listens there.
 std::optional<Result<std::string>> ask_socket(const std::string& path, const std::string& request);
 
-// The same request at the store itself. Failure F-6200: another process has it.
+// The same request at the store itself. Fails with folder_is_busy (site.hpp) when another process has it.
 Result<std::string> ask_store(const config::Config& config, const std::string& request);
 
 struct Reply {

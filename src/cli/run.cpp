@@ -10,6 +10,7 @@
 #include "cli/ask.hpp"
 #include "cli/configuration.hpp"
 #include "cli/context.hpp"
+#include "cli/demo.hpp"
 #include "cli/password.hpp"
 #include "cli/print.hpp"
 #include "cli/serve.hpp"
@@ -29,6 +30,7 @@ struct Values {
   std::vector<std::string> targets;
   bool keep_old = false, shared_secret = false, no_password = false;
   FirstConfiguration first;
+  DemoOptions demo;
 };
 
 class CommandLine {
@@ -129,6 +131,11 @@ class CommandLine {
     command(&app_, "trace", [this] {
       return trace(context_, values_.file);
     })->add_option("file", values_.file, say("help.trace.file"));
+    auto* demonstration = command(&app_, "demo", [this] { return demo(context_, values_.demo); });
+    demonstration->add_flag("--once", values_.demo.once, say("help.demo.once"));
+    demonstration->add_option("--keep", values_.demo.keep, say("help.demo.keep"));
+    demonstration->add_option("--base-port", values_.demo.base_port, say("help.demo.base_port"))
+        ->check(CLI::Range(1024, 64000));
     command(&app_, "version", [] {
       print("facteur " FACTEUR_VERSION "\n");
       return int{ExitCode::done};

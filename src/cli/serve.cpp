@@ -112,7 +112,7 @@ int serve(const Context& context) {
   auto world = open_world(*life.config, std::move(options));
   if (!world) {
     complain(world.error().text + ": " + world.error().cause);
-    return world.error().code == "F-6200" ? ExitCode::busy : ExitCode::failed;
+    return world.error().code == folder_is_busy ? ExitCode::busy : ExitCode::failed;
   }
   life.world = std::move(*world);
   auto engine = open_store(*life.world, *life.world->disk, *life.config, observe::Scope(life.world->log));

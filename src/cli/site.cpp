@@ -66,7 +66,7 @@ Result<std::unique_ptr<host::World>> open_world(const config::Config& config, Si
   auto locked = (*world)->disk->lock();
   if (!locked) return failed(locked);
   if (!*locked)
-    return failure(Failure::Kind::refused, "F-6200", "Another process has this data folder", config.server.data);
+    return failure(Failure::Kind::refused, folder_is_busy, "Another process has this data folder", config.server.data);
   return world;
 }
 

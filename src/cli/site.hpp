@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "config/schema.hpp"
 #include "host/world.hpp"
@@ -24,7 +25,8 @@ struct SiteOptions {
   unsigned shards = 0;
 };
 
-// Opens world and lock. Failure F-6200: another process has the folder.
+// Opens world and lock. Fails with folder_is_busy when another process has the folder.
+inline constexpr std::string_view folder_is_busy = "F-6200";
 Result<std::unique_ptr<host::World>> open_world(const config::Config& config, SiteOptions options);
 
 // Opens the store of that folder. `scope` for its events.
