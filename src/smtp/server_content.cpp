@@ -159,6 +159,7 @@ void ServerSession::State::chunk_complete() {
   }
   if (refused_content) {
     if (mail && chunk_last) {
+      forget = true;
       reply_content(content_reply);
       transaction_over();
     } else {
