@@ -298,7 +298,7 @@ bool Core::release_ballast() {
   return removed_now;
 }
 
-void Core::watch_space() {
+void Core::watch_space(bool restore_ballast) {
   const auto space = parameters.disk.space();
   if (!space) return;
   const std::uint64_t mark = std::min(parameters.sizes.low_space_bytes, space->total_bytes / 20);
@@ -309,6 +309,7 @@ void Core::watch_space() {
   if (low) return;
   const std::lock_guard lock(ballast_mutex_);
   full = false;
+  if (!restore_ballast) return;
   if (parameters.sizes.ballast_bytes == 0 || space->free_bytes < mark + parameters.sizes.ballast_bytes) return;
   const auto there = parameters.disk.exists(ballast_path);
   if (!there || *there) return;

@@ -82,8 +82,8 @@ class Core {
   bool is_quarantined(const BlobId& id) const;
 
   // ---- room on the disk; on the pool and on the log's lane
-  bool release_ballast();  // Whether there was any.
-  void watch_space();      // Sets low_space, restores the ballast when there is room again.
+  bool release_ballast();                  // Whether there was any.
+  void watch_space(bool restore_ballast);  // Sets low_space; makes the ballast when there is room.
 
   Statistics statistics() const;
 

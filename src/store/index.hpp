@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -27,8 +28,9 @@ class Index {
   virtual std::shared_ptr<const Reader> snapshot() const = 0;  // Must go before the index.
   virtual const Reader& latest() const = 0;
 
-  virtual Result<void> verify() = 0;  // Reads all of it and compares checksums.
-  virtual bool damaged() const = 0;   // A read has met damage: it should be built anew at the next start.
+  // Reads all of it and compares checksums, unless it has more octets than `limit`.
+  virtual Result<void> verify(std::uint64_t limit) = 0;
+  virtual bool damaged() const = 0;  // A read has met damage: it should be built anew at the next start.
 };
 
 // Makes or opens an index; fails when what is there cannot be used. remove(): so that the next one begins empty.

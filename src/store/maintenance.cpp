@@ -186,7 +186,7 @@ Result<void> note_damage(Core& core) {
 }
 
 Result<void> housekeeping(Core& core, bool thorough) {
-  core.watch_space();
+  core.watch_space(true);
   Result<void> done = note_damage(core);
   if (done && (thorough || core.log_bytes_since_flush.load() >= core.parameters.sizes.flush_bytes))
     done = flush_index(core);

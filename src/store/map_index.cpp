@@ -76,7 +76,7 @@ class MapIndex final : public Index {
 
   std::shared_ptr<const Reader> snapshot() const override { return map_.snapshot(); }
   const Reader& latest() const override { return map_.latest(); }
-  Result<void> verify() override { return {}; }
+  Result<void> verify(std::uint64_t) override { return {}; }
   bool damaged() const override { return false; }
 
  private:

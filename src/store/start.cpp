@@ -12,6 +12,7 @@ namespace facteur::store {
 namespace {
 
 constexpr std::string_view instance_path = "instance";
+constexpr std::uint64_t verified_at_start = 128 << 20;  // A larger index is checked as it is read.
 constexpr std::string_view rebuild_path = "log/rebuild-index";
 
 Result<void> make_folders(world::Disk& disk) {
@@ -58,7 +59,7 @@ class Start {
     if (auto opened = open_index(); !opened) return failed(opened);
     make_log();
     core_->next_snapshot = core_->parameters.random.number();
-    core_->watch_space();
+    core_->watch_space(false);
     return core_;
   }
 
@@ -215,7 +216,7 @@ class Start {
     auto opened = make.open();
     if (!opened) return failed(opened);
     core_->index = std::move(*opened);
-    if (auto verified = core_->index->verify(); !verified) return verified;
+    if (auto verified = core_->index->verify(verified_at_start); !verified) return verified;
     core_->applier = std::make_unique<Applier>(*core_->index, core_->instance);
     const auto position = read_position(core_->index->latest());
     if (!position) {
