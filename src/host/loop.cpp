@@ -26,6 +26,8 @@ Wait::~Wait() {
 }
 
 void Wait::await_suspend(std::coroutine_handle<> frame) {
+  // What belongs to a shard is used there only: nothing here is locked. (No loop runs before and after World::run().)
+  CHECK_OR_BUG(!loop_of_thread || loop_of_thread == &loop_);
   frame_ = frame;
   waiting_ = true;
   if (place_) {

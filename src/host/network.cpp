@@ -195,9 +195,9 @@ Task<Result<std::unique_ptr<world::Stream>>> SocketListener::accept() {
     Owned socket(::accept4(descriptor_.fd(), from.get(), &from.length, SOCK_NONBLOCK | SOCK_CLOEXEC));
     const int error = errno;
     if (socket.get() >= 0) {
-      if (path_.empty()) set_option(socket.get(), IPPROTO_TCP, TCP_NODELAY);
       const Endpoint peer = path_.empty() ? to_endpoint(from.get()) : local_;
       if (hand_over(socket, peer)) continue;
+      if (descriptor_.loop().spend()) co_await Yield(descriptor_.loop());
       co_return take(std::move(socket), peer);
     }
     if (error == EAGAIN) descriptor_.can_read = false;
@@ -214,6 +214,7 @@ Result<std::unique_ptr<world::Listener>> Network::listen(const Endpoint& endpoin
   set_option(socket.get(), SOL_SOCKET, SO_REUSEADDR);
   set_option(socket.get(), SOL_SOCKET, SO_REUSEPORT);
   if (endpoint.address.v6) set_option(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY);
+  set_option(socket.get(), IPPROTO_TCP, TCP_NODELAY);  // Accepted sockets inherit it.
   SocketAddress address = to_socket_address(endpoint);
   if (socket.get() < 0 || ::bind(socket.get(), address.get(), address.length) != 0 ||
       ::listen(socket.get(), backlog) != 0) {

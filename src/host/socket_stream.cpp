@@ -67,6 +67,7 @@ SocketStream::SocketStream(Loop& loop, int fd, Endpoint peer, std::shared_ptr<st
 }
 
 SocketStream::~SocketStream() {
+  close();
   if (open_) open_->fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -176,6 +177,19 @@ Task<Result<void>> SocketStream::connected(Instant deadline) {
 
 void SocketStream::end() {
   if (!descriptor_.closed()) ::shutdown(descriptor_.fd(), SHUT_WR);
+}
+
+void SocketStream::close() {
+  if (descriptor_.closed()) return;
+  // The kernel answers a close with unread input by a reset, which may destroy our last reply on its way to the peer:
+  // so what has arrived is thrown away first.
+  if (descriptor_.can_read) {
+    char room[4096];
+    for (int i = 0; i < 64; ++i) {
+      if (::recv(descriptor_.fd(), room, sizeof room, MSG_DONTWAIT) < static_cast<ssize_t>(sizeof room)) break;
+    }
+  }
+  descriptor_.close();
 }
 
 Endpoint SocketStream::local() const {

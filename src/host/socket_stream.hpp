@@ -21,7 +21,7 @@ class SocketStream final : public world::Stream {
   Task<Result<void>> write(Bytes bytes, Instant deadline) override;
   Task<Result<void>> write(std::span<const Bytes> pieces, Instant deadline) override;
   void end() override;
-  void close() override { descriptor_.close(); }
+  void close() override;
   Endpoint peer() const override { return peer_; }
   Endpoint local() const override;
 
