@@ -40,6 +40,7 @@ class FetchPlan {
   bool needs_structure() const { return needs_structure_; }
   bool needs_text() const { return needs_text_; }
   bool marks_seen() const { return marks_seen_; }  // RFC 9051 §6.4.5: BODY[...] sets \Seen, BODY.PEEK[...] does not.
+  bool tells_flags() const { return tells_flags_; }
   bool tells_modseq() const { return tells_modseq_; }
 
   // "* 5 FETCH (...)". False: a part could not be decoded; NIL was written for it (NO [UNKNOWN-CTE]).

@@ -41,6 +41,9 @@ class ImapConnection {
     std::string path;
     bool read_only = false;
     std::shared_ptr<const mailbox::View> view;
+    // The newest one seen: the same, or what cannot be announced yet because a message has vanished. Flags come from
+    // here, so that a client never sees its own change undone.
+    std::shared_ptr<const mailbox::View> newest;
     std::vector<RecentBook::Span> recent;  // Ascending.
     std::map<Uid, mailbox::ModSeq> told;   // Flags told to the client that `view` does not know yet.
     std::size_t keywords_told = 0;         // How many keywords FLAGS has listed.
@@ -48,6 +51,9 @@ class ImapConnection {
     std::unique_ptr<mailbox::Mailboxes::Watch> watch;
 
     bool is_recent(Uid uid) const;
+    mailbox::Row row(std::size_t index) const;  // Of `view`, with flags and modseq of `newest`.
+    // The flags the client believes the message to have.
+    mailbox::Flags known_flags(std::size_t index) const;
   };
 
   // ---- the wire (imap_connection.cpp)
@@ -77,6 +83,7 @@ class ImapConnection {
   struct Fetching;
   Task<Outcome> fetch(const imap::FetchCommand& command);
   Task<Result<void>> mark_seen(Fetching& fetching);
+  void remember_told(const Fetching& fetching);
   Task<void> fetch_columns(Fetching& fetching);
   Task<void> fetch_structures(Fetching& fetching);
   Task<void> fetch_texts(Fetching& fetching);

@@ -12,13 +12,11 @@ struct ImapConnection::Fetching {
 
   imap::FetchPlan plan;
   Rows rows;
-  std::shared_ptr<const mailbox::View> view;    // What numbers mean.
-  std::shared_ptr<const mailbox::View> latest;  // After \Seen was set; else the same.
-  std::vector<Uid> marked;                      // Had \Seen set just now; ascending.
-  std::vector<std::string> names;               // Of keywords.
-  std::optional<mailbox::ModSeq> changed_since;
-  bool unreadable = false;   // Some message could not be read.
-  bool unknown_cte = false;  // Some part could not be decoded.
+  std::shared_ptr<const mailbox::View> view;  // What numbers mean.
+  std::vector<Uid> marked;                    // Had \Seen set just now; ascending.
+  std::vector<std::string> names;             // Of keywords.
+  bool unreadable = false;                    // Some message could not be read.
+  bool unknown_cte = false;                   // Some part could not be decoded.
 
   // What of the row needs no I/O. The keywords are borrowed from `row`.
   imap::FetchedMessage columns(std::size_t index, const mailbox::Row& row, const Selected& selected) const {
@@ -34,30 +32,25 @@ struct ImapConnection::Fetching {
     message.received = row.received;
     message.email_id = row.item.value;
     message.thread_id = row.thread.value;
-    if (!marked.empty() && std::ranges::binary_search(marked, row.uid)) {
-      message.tell_flags = true;
-      message.flag_bits |= mailbox::Flags::seen;
-      if (const auto now = latest->find(row.uid)) message.modseq = latest->row(*now).modseq.value;
-    }
+    message.tell_flags = !marked.empty() && std::ranges::binary_search(marked, row.uid);
     return message;
   }
 };
 
 Task<imap::Outcome> ImapConnection::fetch(const imap::FetchCommand& command) {
-  auto& features = session_.features();
   Fetching fetching(imap::FetchPlan(command.items, command.uid, command.changed_since.has_value()));
   if (fetching.plan.tells_modseq()) enable_condstore();
   auto rows = rows_of(command.set, command.uid);
   if (!rows) co_return bad("No such message number");
   fetching.rows = std::move(*rows);
-  fetching.view = fetching.latest = selected_->view;
+  fetching.view = selected_->view;
   fetching.names = keyword_names();
   if (command.changed_since) {
     // RFC 7162 §3.1.4: only what changed after that; the columns say which.
     Rows changed;
     for (const auto& [first, last] : fetching.rows) {
       for (auto index = first; index <= last; ++index) {
-        if (fetching.view->row(index).modseq.value <= *command.changed_since) continue;
+        if (selected_->row(index).modseq.value <= *command.changed_since) continue;
         if (!changed.empty() && changed.back().second + 1 == index) {
           changed.back().second = index;
         } else {
@@ -72,6 +65,7 @@ Task<imap::Outcome> ImapConnection::fetch(const imap::FetchCommand& command) {
     // The mail is shown even if it cannot be marked (a full disk).
     if (!marked) connection_.scope.event("imap_mark_seen_failed").failure(marked.error());
   }
+  remember_told(fetching);
   if (fetching.plan.needs_text()) {
     co_await fetch_texts(fetching);
   } else if (fetching.plan.needs_structure()) {
@@ -79,7 +73,6 @@ Task<imap::Outcome> ImapConnection::fetch(const imap::FetchCommand& command) {
   } else {
     co_await fetch_columns(fetching);
   }
-  static_cast<void>(features);
   if (fetching.unreadable) co_return no("UNAVAILABLE", "Some messages could not be read");
   if (fetching.unknown_cte) co_return no("UNKNOWN-CTE", "A part has an unknown encoding");
   co_return ok("FETCH completed");
@@ -89,7 +82,7 @@ Task<Result<void>> ImapConnection::mark_seen(Fetching& fetching) {
   std::vector<Uid> unseen;
   for (const auto& [first, last] : fetching.rows) {
     for (auto index = first; index <= last; ++index) {
-      const auto row = fetching.view->row(index);
+      const auto row = selected_->row(index);
       if (!row.flags.has(mailbox::Flags::seen)) unseen.push_back(row.uid);
     }
   }
@@ -101,20 +94,30 @@ Task<Result<void>> ImapConnection::mark_seen(Fetching& fetching) {
   news_ = true;
   auto latest = co_await doors_.mailboxes.view(account_, selected_->id);
   if (!latest) co_return failed(latest);
-  fetching.latest = std::move(*latest);
+  selected_->newest = std::move(*latest);
   fetching.marked = std::move(unseen);
-  for (const auto uid : fetching.marked) {
-    const auto index = fetching.latest->find(uid);
-    if (index) selected_->told[uid] = fetching.latest->row(*index).modseq;
-  }
   co_return Result<void>();
+}
+
+// Flags that are newer than `view` will have been told when this FETCH ends.
+void ImapConnection::remember_told(const Fetching& fetching) {
+  if (selected_->newest == selected_->view) return;
+  for (const auto& [first, last] : fetching.rows) {
+    for (auto index = first; index <= last; ++index) {
+      const auto before = selected_->view->row(index);
+      const auto row = selected_->row(index);
+      if (row.modseq == before.modseq) continue;
+      const bool marked = std::ranges::binary_search(fetching.marked, row.uid);
+      if (marked || fetching.plan.tells_flags()) selected_->told[row.uid] = row.modseq;
+    }
+  }
 }
 
 Task<void> ImapConnection::fetch_columns(Fetching& fetching) {
   auto& out = session_.responses();
   for (const auto& [first, last] : fetching.rows) {
     for (auto index = first; index <= last; ++index) {
-      const auto row = fetching.view->row(index);
+      const auto row = selected_->row(index);
       fetching.plan.write(out, fetching.columns(index, row, *selected_));
       if (out.full() && !co_await flush()) co_return;
     }
@@ -130,7 +133,7 @@ Task<void> ImapConnection::fetch_structures(Fetching& fetching) {
       const std::function<bool(std::size_t, Bytes)> visit = [&](std::size_t index, Bytes record) {
         if (index != next || out.full()) return false;
         const auto structure = message::Structure::open(record);
-        const auto row = fetching.view->row(index);
+        const auto row = selected_->row(index);
         if (!structure || structure->size() != row.size) return false;
         auto message = fetching.columns(index, row, *selected_);
         message.structure = &*structure;
@@ -164,7 +167,7 @@ Task<void> ImapConnection::fetch_texts(Fetching& fetching) {
 // One message with all it needs; false: the connection is lost.
 Task<bool> ImapConnection::fetch_one(Fetching& fetching, std::size_t index) {
   auto& out = session_.responses();
-  const auto row = fetching.view->row(index);
+  const auto row = selected_->row(index);
   auto text = co_await text_of(row);
   if (!text) {
     // RELIABILITY: one damaged or vanished message never hides the others.

@@ -25,6 +25,25 @@ bool ImapConnection::Selected::is_recent(Uid uid) const {
   return std::ranges::any_of(recent, [uid](const auto& span) { return uid >= span.first && uid < span.end; });
 }
 
+mailbox::Row ImapConnection::Selected::row(std::size_t index) const {
+  auto row = view->row(index);
+  if (newest == view) return row;
+  if (const auto now = newest->find(row.uid)) {
+    auto current = newest->row(*now);
+    row.flags = std::move(current.flags);
+    row.modseq = current.modseq;
+  }
+  return row;
+}
+
+mailbox::Flags ImapConnection::Selected::known_flags(std::size_t index) const {
+  auto known = view->row(index);
+  const auto told_at = told.find(known.uid);
+  if (told_at == told.end()) return known.flags;
+  auto current = row(index);
+  return current.modseq == told_at->second ? current.flags : known.flags;
+}
+
 Task<imap::Outcome> ImapConnection::select(const imap::SelectCommand& command) {
   // RFC 9051 §6.3.2: the selected mailbox is closed first, whether or not the new one can be opened.
   const bool had_one = selected_ != nullptr;
@@ -47,7 +66,7 @@ Task<imap::Outcome> ImapConnection::select(const imap::SelectCommand& command) {
   selected->watch = doors_.mailboxes.watch(account_, selected->id, bell_);
   auto view = co_await doors_.mailboxes.view(account_, selected->id);
   if (!view) co_return refused(failed_with(view.error()));
-  selected->view = std::move(*view);
+  selected->view = selected->newest = std::move(*view);
   selected_ = std::move(selected);
   if (command.condstore) session_.features().condstore = true;
   claim_recent(*selected_->view);

@@ -12,8 +12,10 @@ Task<void> ImapConnection::announce(bool may_expunge) {
   // A mailbox that is gone keeps its last view: nothing more will be told of it.
   if (!latest) co_return;
   const auto before = selected_->view;
+  selected_->newest = *latest;
   if ((*latest)->highest_modseq() == before->highest_modseq() && (*latest)->size() == before->size() &&
       (*latest)->uidnext() == before->uidnext()) {
+    selected_->newest = before;
     co_return;
   }
   const auto changes = mailbox::diff(*before, **latest);

@@ -259,18 +259,8 @@ std::string Player::run_group() {
   client.send(wire);
   std::vector<std::string> untagged;
   for (std::size_t i = 0; i < tags.size(); ++i) {
-    auto text = client.until(tags[i] + " ");
-    // Split into responses: a line and its literals.
-    while (!text.empty()) {
-      std::size_t end = text.find("\r\n");
-      while (end != std::string::npos && text[end - 1] == '}') {
-        const auto open = text.rfind('{', end);
-        const auto size = ascii::number<std::size_t>(Bytes(text).substr(open + 1, end - open - 2));
-        if (!size) break;
-        end = text.find("\r\n", end + 2 + *size);
-      }
-      auto one = text.substr(0, end);
-      text.erase(0, end == std::string::npos ? text.size() : end + 2);
+    const auto text = client.until(tags[i] + " ");
+    for (auto& one : split_responses(text)) {
       if (one.starts_with("* ")) {
         untagged.push_back(one.substr(2));
       } else if (one.starts_with(tags[i] + " ")) {

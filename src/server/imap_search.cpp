@@ -38,7 +38,7 @@ Task<Result<std::vector<std::size_t>>> ImapConnection::matching_rows(const imap:
   std::vector<std::size_t> matched;
   std::vector<std::size_t> open;
   const auto look = [&](std::size_t index, const message::Structure* structure, const imap::MessagePieces* text) {
-    const auto row = view->row(index);
+    const auto row = selected_->row(index);
     auto message = columns(index, row);
     message.recent = selected_->is_recent(row.uid);
     message.structure = structure;
@@ -110,10 +110,10 @@ Task<void> ImapConnection::write_search(const imap::SearchCommand& command, cons
   std::uint64_t modseq = 0;
   if (command.uses_modseq && !rows.empty()) {
     if (only_ends) {
-      if (command.minimum) modseq = std::max(modseq, view.row(rows.front()).modseq.value);
-      if (command.maximum) modseq = std::max(modseq, view.row(rows.back()).modseq.value);
+      if (command.minimum) modseq = std::max(modseq, selected_->row(rows.front()).modseq.value);
+      if (command.maximum) modseq = std::max(modseq, selected_->row(rows.back()).modseq.value);
     } else {
-      for (const auto index : rows) modseq = std::max(modseq, view.row(index).modseq.value);
+      for (const auto index : rows) modseq = std::max(modseq, selected_->row(index).modseq.value);
     }
   }
   if (command.save) {

@@ -142,4 +142,20 @@ std::string Client::listen(Duration time) {
   return std::exchange(received, {});
 }
 
+std::vector<std::string> split_responses(Bytes text) {
+  std::vector<std::string> responses;
+  while (!text.empty()) {
+    auto end = text.find("\r\n");
+    while (end != Bytes::npos && end > 0 && text[end - 1] == '}') {
+      const auto open = text.rfind('{', end);
+      const auto size = ascii::number<std::size_t>(text.substr(open + 1, end - open - 2));
+      if (!size) break;
+      end = text.find("\r\n", end + 2 + *size);
+    }
+    responses.emplace_back(text.substr(0, end));
+    text.remove_prefix(end == Bytes::npos ? text.size() : end + 2);
+  }
+  return responses;
+}
+
 }  // namespace facteur::server::stage

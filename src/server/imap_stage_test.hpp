@@ -145,6 +145,9 @@ class Client {
   int tags_ = 0;
 };
 
+// Responses without their line ends, each with the literals in it.
+std::vector<std::string> split_responses(Bytes text);
+
 inline std::string message_of(const std::string& subject, const std::string& body = "hello\r\n") {
   return "From: anne@example.org\r\nTo: bob@example.org\r\nSubject: " + subject +
          "\r\nDate: Sat, 24 Mar 2007 23:00:00 +0200\r\n\r\n" + body;

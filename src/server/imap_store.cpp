@@ -1,6 +1,7 @@
 // STORE, COPY, MOVE and EXPUNGE (RFC 9051 §6.4.6 to §6.4.8, §6.4.3; RFC 4315; RFC 6851; RFC 7162 §3.1.3).
 #include <algorithm>
 
+#include "base/ascii.hpp"
 #include "server/imap_connection.hpp"
 
 namespace facteur::server {
@@ -16,6 +17,35 @@ mailbox::FlagChange change_of(imap::StoreCommand::Mode mode) {
       return mailbox::FlagChange::replace;
   }
   return mailbox::FlagChange::replace;
+}
+
+// What a STORE makes of these flags.
+mailbox::Flags changed_flags(const imap::StoreCommand& command, mailbox::Flags flags,
+                             const std::vector<std::string>& names) {
+  std::vector<std::uint16_t> keywords;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const bool given = std::ranges::any_of(command.flags.keywords, [&](const std::string& keyword) {
+      return ascii::equal_ignoring_case(keyword, names[i]);
+    });
+    const bool had = std::ranges::find(flags.keywords, i) != flags.keywords.end();
+    const bool has = command.mode == imap::StoreCommand::Mode::replace ? given
+                     : command.mode == imap::StoreCommand::Mode::add   ? had || given
+                                                                       : had && !given;
+    if (has) keywords.push_back(static_cast<std::uint16_t>(i));
+  }
+  flags.keywords = std::move(keywords);
+  switch (command.mode) {
+    case imap::StoreCommand::Mode::replace:
+      flags.bits = command.flags.bits;
+      break;
+    case imap::StoreCommand::Mode::add:
+      flags.bits |= command.flags.bits;
+      break;
+    case imap::StoreCommand::Mode::remove:
+      flags.bits &= static_cast<std::uint8_t>(~command.flags.bits);
+      break;
+  }
+  return flags;
 }
 
 // RFC 4315 §3 COPYUID: both sets in the same order, so ranges only where both ascend.
@@ -42,7 +72,7 @@ Task<imap::Outcome> ImapConnection::store(const imap::StoreCommand& command) {
   if (command.unchanged_since) enable_condstore();
   const auto rows = rows_of(command.set, command.uid);
   if (!rows) co_return bad("No such message number");
-  auto uids = uids_of(*rows);
+  const auto uids = uids_of(*rows);
   if (uids.empty()) co_return ok("STORE completed");
   std::optional<mailbox::ModSeq> unchanged_since;
   if (command.unchanged_since) unchanged_since = mailbox::ModSeq(*command.unchanged_since);
@@ -82,12 +112,22 @@ Task<imap::Outcome> ImapConnection::store(const imap::StoreCommand& command) {
     out.raw(")\r\n");
     if (out.full() && !co_await flush()) co_return ok({});
   }
+  // What the client knows now need not be told again. After .SILENT it knows what its own change made of what it knew;
+  // if another session changed the message too, it must still be told (RFC 9051 §6.4.6).
   for (const auto uid : uids) {
     const auto index = (*latest)->find(uid);
-    if (index && !std::ranges::binary_search(stored->modified, uid)) {
-      selected_->told[uid] = (*latest)->row(*index).modseq;
+    if (!index || std::ranges::binary_search(stored->modified, uid)) continue;
+    const auto row = (*latest)->row(*index);
+    if (command.silent) {
+      const auto known = selected_->view->find(uid);
+      if (!known || changed_flags(command, selected_->known_flags(*known), names) != row.flags) {
+        selected_->told.erase(uid);
+        continue;
+      }
     }
+    selected_->told[uid] = row.modseq;
   }
+  selected_->newest = std::move(*latest);
   if (stored->modified.empty()) co_return ok("STORE completed");
   co_return ok("Some have changed since", "MODIFIED " + set_text(stored->modified, command.uid));
 }
