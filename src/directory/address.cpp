@@ -3,12 +3,14 @@
 #include <algorithm>
 
 #include "base/ascii.hpp"
+#include "message/idn.hpp"
 
 namespace facteur::directory {
 
 std::string canonical_domain(std::string_view domain) {
   if (domain.ends_with('.')) domain.remove_suffix(1);
-  return ascii::lower(domain);
+  // What IDNA does not allow stays as it is, and is refused where a domain must be valid.
+  return message::to_a_labels(domain).value_or(ascii::lower(domain));
 }
 
 std::string canonical_local(std::string_view local) { return ascii::lower(local); }

@@ -7,7 +7,7 @@
 
 namespace facteur::directory {
 
-// Lower case, without the final dot.
+// Lower case, A-labels, without the final dot.
 std::string canonical_domain(std::string_view domain);
 
 // ASCII letters in lower case: RFC 5321 §2.4 leaves it to the host of the mailbox whether case matters; here it does

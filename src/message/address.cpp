@@ -5,6 +5,7 @@
 
 #include "base/ascii.hpp"
 #include "message/charset.hpp"
+#include "message/idn.hpp"
 
 namespace facteur::message {
 namespace {
@@ -46,8 +47,7 @@ std::optional<IpAddress> parse_literal(std::string_view text) {
 bool is_label(std::string_view label) {
   // RFC 5321 §4.1.2 sub-domain; RFC 1035 §2.3.4: 63 octets. Underscores occur in names of real hosts.
   if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-') return false;
-  return std::ranges::all_of(label,
-                             [](char c) { return ascii::is_alnum(c) || c == '-' || c == '_' || is_eight_bit(c); });
+  return std::ranges::all_of(label, [](char c) { return ascii::is_alnum(c) || c == '-' || c == '_'; });
 }
 
 // Reads a Local-part at the start of `text`; the octets read, 0 if there is none.
@@ -83,20 +83,21 @@ std::optional<Domain> Domain::parse(std::string_view text, bool utf8) {
     domain.text_ = to_address_literal(*address);
     return domain;
   }
-  if (!is_ascii_only(text) && (!utf8 || !is_utf8(text))) return std::nullopt;
-  for (std::string_view rest = text;;) {
+  if (!is_ascii_only(text) && !utf8) return std::nullopt;
+  // RFC 6531 §3.3 allows U-labels; what is compared and looked up are A-labels (RFC 5890 §2.3.2.1).
+  auto canonical = to_a_labels(text);
+  if (!canonical || canonical->size() > max_domain) return std::nullopt;
+  for (std::string_view rest = *canonical;;) {
     const std::size_t dot = rest.find('.');
     if (!is_label(rest.substr(0, dot))) return std::nullopt;
     if (dot == std::string_view::npos) break;
     rest.remove_prefix(dot + 1);
   }
-  domain.text_ = ascii::lower(text);
+  domain.text_ = std::move(*canonical);
   return domain;
 }
 
 std::optional<IpAddress> Domain::ip() const { return parse_literal(text_); }
-
-bool Domain::is_ascii() const { return is_ascii_only(text_); }
 
 std::optional<Address> Address::parse(std::string_view text, bool utf8) {
   Address address;
@@ -133,7 +134,7 @@ std::string Address::key() const {
   return out;
 }
 
-bool Address::is_ascii() const { return is_ascii_only(local) && domain.is_ascii(); }
+bool Address::is_ascii() const { return is_ascii_only(local); }
 
 namespace {
 

@@ -15,8 +15,8 @@
 
 namespace facteur::message {
 
-// A domain name or an address literal, in canonical form: lower case, no dot at the end; a literal as
-// to_address_literal writes it. U-labels (UTF-8) are kept as UTF-8 with ASCII letters in lower case.
+// A domain name or an address literal, in canonical form: lower case, A-labels (ASCII), no dot at the end; a literal as
+// to_address_literal writes it. For people: to_u_labels (idn.hpp).
 class Domain {
  public:
   Domain() = default;  // Empty: only in <Postmaster> (RFC 5321 §4.1.1.3) and for the null reverse-path.
@@ -29,7 +29,6 @@ class Domain {
   bool empty() const { return text_.empty(); }
   bool is_literal() const { return !text_.empty() && text_.front() == '['; }
   std::optional<IpAddress> ip() const;  // Of an IPv4 or IPv6 literal.
-  bool is_ascii() const;
 
   friend auto operator<=>(const Domain&, const Domain&) = default;
 
@@ -48,7 +47,7 @@ struct Address {
 
   std::string text() const;  // For the wire: quoted only if it must be (RFC 5321 §4.1.2: the least quoted form).
   std::string key() const;   // For look-ups: "local@domain", all ASCII letters in lower case, local part not quoted.
-  bool is_ascii() const;     // False: needs SMTPUTF8 (RFC 6531).
+  bool is_ascii() const;     // False: needs SMTPUTF8 (RFC 6531): the local part is UTF-8.
 
   friend auto operator<=>(const Address&, const Address&) = default;
 };

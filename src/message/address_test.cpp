@@ -1,5 +1,6 @@
 #include "message/address.hpp"
 
+#include "message/idn.hpp"
 #include "rfc_test.hpp"
 
 namespace facteur::message {
@@ -84,11 +85,27 @@ TEST_RFC("5321 §4.5.3.1", "64 octets of local part and 255 of domain are the li
 }
 
 TEST_RFC("6531 §3.3", "UTF-8 in addresses only if it was announced, and only if it is UTF-8") {
-  CHECK(path_of("<zoé@exämple.org>", true) == "zoé@exämple.org|");
+  CHECK(path_of("<zoé@exämple.org>", true) == "zoé@xn--exmple-cua.org|");
   CHECK(path_of("<zoé@example.org>", false) == "invalid");
   CHECK(path_of("<zo\xe9@example.org>", true) == "invalid");
   CHECK(path_of("<u@ex\xe4mple.org>", true) == "invalid");
+  CHECK(path_of("<u@EXÄMPLE.org>", true) == "u@xn--exmple-cua.org|");
+  CHECK(path_of("<u@exämple.org>", false) == "invalid");
+  CHECK(path_of("<u@xn--a.example>", true) == "u@xn--a.example|");  // ASCII names are taken as they are.
+  CHECK(path_of("<u@\xe2\x80\x8b.example>", true) == "invalid");
   CHECK_FALSE(Address::parse("zoé@example.org")->is_ascii());
+  CHECK(Address::parse("u@exämple.org")->is_ascii());
+}
+
+TEST_RFC("5890 §2.3.2.1", "A-labels and U-labels") {
+  CHECK(to_a_labels("Bücher.Example") == "xn--bcher-kva.example");
+  CHECK(to_a_labels("faß.de") == "xn--fa-hia.de");
+  CHECK(to_a_labels("Example.ORG") == "example.org");
+  CHECK_FALSE(to_a_labels("b\xff.example").has_value());
+  CHECK_FALSE(to_a_labels(std::string(2000, '\xc3')).has_value());
+  CHECK(to_u_labels("xn--bcher-kva.example") == "bücher.example");
+  CHECK(to_u_labels("xn--\xff.example") == "xn--\xff.example");
+  CHECK(to_u_labels("example.org") == "example.org");
 }
 
 TEST_CASE("the key of an address ignores the case of ASCII letters and the quotes") {

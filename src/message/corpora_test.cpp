@@ -393,5 +393,100 @@ TEST_RFC("9051 §6.4.5", "sections of the corpus imap-fetch-stalwart") {
   sections.report("imap-fetch-stalwart sections", 134);
 }
 
+// Nesting and subtypes of a BODYSTRUCTURE: "[plain [html gif alternative] mixed]", "rfc822(...)" for messages.
+class Shape {
+ public:
+  explicit Shape(Bytes text) : text_(text) {}
+  std::string read() {
+    blank();
+    if (at_ >= text_.size() || text_[at_] != '(') return "?";
+    ++at_;
+    blank();
+    std::string out;
+    if (at_ < text_.size() && text_[at_] == '(') {
+      out = "[";
+      while (at_ < text_.size() && text_[at_] == '(') {
+        out += read() + " ";
+        blank();
+      }
+      out += string() + "]";
+      skip_to_end();
+      return out;
+    }
+    const std::string type = string();
+    out = string();
+    if (ascii::equal_ignoring_case(type, "message") && ascii::equal_ignoring_case(out, "rfc822")) {
+      for (int i = 0; i < 6; ++i) value();  // Parameters, id, description, encoding, size, envelope.
+      blank();
+      if (at_ < text_.size() && text_[at_] == '(') out += "(" + read() + ")";
+    }
+    skip_to_end();
+    return ascii::lower(out);
+  }
+
+ private:
+  void blank() {
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r')) ++at_;
+  }
+  std::string string() {
+    blank();
+    std::string out;
+    if (at_ < text_.size() && text_[at_] == '"') {
+      for (++at_; at_ < text_.size() && text_[at_] != '"'; ++at_) {
+        if (text_[at_] == '\\') ++at_;
+        out += text_[at_];
+      }
+      ++at_;
+    } else if (at_ < text_.size() && text_[at_] == '{') {
+      const std::size_t length = std::strtoul(text_.data() + at_ + 1, nullptr, 10);
+      at_ = std::min(text_.find('\n', at_), text_.size() - 1) + 1 + length;
+    } else {
+      while (at_ < text_.size() && std::string_view(" ()\r\n").find(text_[at_]) == std::string_view::npos) ++at_;
+    }
+    return out;
+  }
+  void value() {
+    blank();
+    if (at_ < text_.size() && text_[at_] == '(') {
+      ++at_;
+      skip_to_end();
+    } else {
+      string();
+    }
+  }
+  // Behind the ')' of the list we are in.
+  void skip_to_end() {
+    for (;;) {
+      blank();
+      if (at_ >= text_.size()) return;
+      if (text_[at_] == ')') {
+        ++at_;
+        return;
+      }
+      value();
+    }
+  }
+  Bytes text_;
+  std::size_t at_ = 0;
+};
+
+TEST_RFC("9051 §7.5.2", "nesting and types in BODYSTRUCTURE of the corpus imap-fetch-stalwart") {
+  if (!present(corpora() / "imap-fetch-stalwart")) return;
+  Count count;
+  for (const auto& entry : fs::directory_iterator(corpora() / "imap-fetch-stalwart")) {
+    if (entry.path().extension() != ".txt" || entry.path().stem() == "ORIGIN") continue;
+    fs::path golden = entry.path();
+    golden.replace_extension(".imap");
+    const std::string text = read_file(golden);
+    const std::string record = make_structure("", read_file(entry.path()));
+    const auto start = text.find("\nBODYSTRUCTURE (");
+    if (start == std::string::npos) continue;
+    const std::string wanted = Shape(Bytes(text).substr(start + 15)).read();
+    const std::string got = Shape(Structure::open(record)->bodystructure()).read();
+    count.add(got == wanted, entry.path().stem().string(), got, wanted);
+  }
+  count.report("imap-fetch-stalwart nesting", 8);
+}
+
 }  // namespace
 }  // namespace facteur::message

@@ -42,7 +42,7 @@ TEST_RFC("2046 §5.1.2", "a boundary that is the beginning of another is not tak
         "0 multipart/mixed; 1 text/plain [a]");
 }
 
-TEST_RFC("2046 §5.1.1", "what stands behind a delimiter and a blank is ignored; an exact match of another wins") {
+TEST_RFC("2046 §5.1.1", "what stands behind a delimiter and a blank is ignored, an exact match of another wins") {
   CHECK(tree_of("Content-Type: multipart/mixed; boundary=x\n\n--x Type: no\n\na\n--x-- the end\nb\n") ==
         "0 multipart/mixed; 1 text/plain [a]");
   CHECK(

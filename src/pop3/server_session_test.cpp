@@ -124,7 +124,7 @@ TEST_RFC("1939 §4", "greeting, USER and PASS, blanks in the password") {
   CHECK(d.session->authenticated());
 }
 
-TEST_RFC("1939 §5", "STAT, LIST and exact octet counts; deleted messages do not count") {
+TEST_RFC("1939 §5", "STAT, LIST and exact octet counts, deleted messages do not count") {
   Driver d;
   d.login();
   CHECK(d.give("STAT\r\n") == "+OK 3 99\r\n");
@@ -170,7 +170,7 @@ TEST_RFC("1939 §7", "TOP, UIDL, and LAST of RFC 1460") {
   CHECK(d.give("LAST\r\nRSET\r\nLAST\r\n") == "+OK 2\r\n+OK 3 messages (99 octets)\r\n+OK 0\r\n");
 }
 
-TEST_RFC("1939 §6", "only QUIT removes; a lost connection does not") {
+TEST_RFC("1939 §6", "only QUIT removes, a lost connection does not") {
   Driver d;
   d.login();
   CHECK(d.give("RETR 1\r\nRETR 3\r\nDELE 3\r\nDELE 2\r\nQUIT\r\n").ends_with("+OK bye, deleted messages are gone\r\n"));
@@ -214,7 +214,7 @@ TEST_RFC("2449 §5", "CAPA says what there is, in each state") {
   CHECK(d.give("CAPA\r\n").ends_with("IMPLEMENTATION Facteur\r\n.\r\n"));
 }
 
-TEST_RFC("2595 §4", "no password in the clear; STLS, and what was pipelined behind it is forgotten") {
+TEST_RFC("2595 §4", "no password in the clear, STLS, and what was pipelined behind it is forgotten") {
   Driver d;
   d.parameters.plaintext_login = false;
   d.parameters.stls = true;
@@ -264,7 +264,7 @@ TEST_RFC("1939 §7", "APOP only where the greeting has a challenge") {
 }
 
 TEST_RFC("2449 §8.1.2",
-         "[IN-USE] when another session has the mailbox; [SYS/TEMP] of RFC 3206 when it cannot be told") {
+         "[IN-USE] when another session has the mailbox, [SYS/TEMP] of RFC 3206 when it cannot be told") {
   Driver d;
   d.in_use = true;
   CHECK(d.give("USER marie\r\nPASS a b c\r\n")
