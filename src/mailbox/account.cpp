@@ -69,6 +69,7 @@ Task<Result<void>> Account::load() {
   }
   if (working_) co_return Result<void>{};
   CHECK_OR_BUG(in_flight_.empty());
+  chain_ = std::make_shared<store::Batch::Chain>();
   co_return read();
 }
 
@@ -131,6 +132,7 @@ Task<Result<void>> Account::commit(Transaction& transaction, store::Batch batch,
   if (!effects) co_return failed(effects);
   if (!effects->any && batch.empty()) co_return Result<void>{};
   const std::uint64_t number = adopt(transaction, *effects);
+  batch.chains.push_back(chain_);
   auto done = std::make_shared<Completion<Result<void>>>();
   around_.tasks.start(carry_out(std::move(batch), std::move(*effects), number, done));
   held.release();

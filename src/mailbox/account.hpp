@@ -72,6 +72,7 @@ class Account {
 
   // With the turn held, and without suspension between begin() and the engine's queue. Numbers what finish() gave.
   std::uint64_t adopt(Transaction& transaction, const Effects& effects);
+  const std::shared_ptr<store::Batch::Chain>& chain() const { return chain_; }  // For the batch.
   // The commit number `number` has come to its end.
   void settle(std::uint64_t number, const Effects& effects, const Result<void>& result);
   // Both for a transaction of this account alone: releases the turn when the batch is in the queue.
@@ -114,6 +115,7 @@ class Account {
   std::optional<AccountState> working_;    // With commits on their way.
   std::optional<AccountState> published_;  // Durable.
   bool broken_ = false;                    // A commit has failed: what was built on it will fail too.
+  std::shared_ptr<store::Batch::Chain> chain_ = std::make_shared<store::Batch::Chain>();
   std::uint64_t numbers_ = 0;
   std::map<std::uint64_t, const Effects*> in_flight_;
   std::shared_ptr<Completion<bool>> draining_;

@@ -1,6 +1,8 @@
 // The service of mailboxes over an engine in memory.
 #include "mailbox/mailboxes.hpp"
 
+#include "mailbox/invariants.hpp"
+#include "mailbox/keys.hpp"
 #include "mailbox/stage_test.hpp"
 #include "rfc_test.hpp"
 #include "store/key.hpp"
@@ -453,4 +455,122 @@ TEST_CASE("mailbox: A removed account leaves nothing behind") {
   CHECK(stage.view(anne, "INBOX")->size() == 1);
   stage.create(bert);
   CHECK(stage.view(bert, "INBOX")->size() == 0);
+}
+
+TEST_CASE("mailbox: What was built on a commit that failed fails with it, whatever happens at once") {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    CAPTURE(seed);
+    Stage stage(seed);
+    const MailboxId inbox = stage.box(anne, "INBOX").id, sent = stage.box(anne, "Sent").id;
+    stage.deliver_many(anne, inbox, 5);
+    struct Run {
+      static Task<void> file(Stage& stage, int& filed) {
+        NewMessage message;
+        message.octets = hello;
+        std::vector<Placing> placings(2);
+        placings[0].account = anne;
+        placings[1].account = bert;
+        auto done = co_await stage.mailboxes->file(std::move(message), std::move(placings));
+        filed += done ? 1 : 0;
+      }
+      static Task<void> append(Stage& stage, MailboxId mailbox, int& filed) {
+        std::vector<std::pair<NewMessage, Placing>> messages(1);
+        messages[0].first.octets = hello;
+        auto done = co_await stage.mailboxes->append(anne, mailbox, std::move(messages));
+        filed += done ? 1 : 0;
+      }
+      static Task<void> flag(Stage& stage, MailboxId mailbox, Uid uid, FlagChange change) {
+        static_cast<void>(
+            co_await stage.mailboxes->store_flags(anne, mailbox, std::vector<Uid>{uid}, change, Flags::seen, {"k"}));
+      }
+      static Task<void> copy(Stage& stage, MailboxId from, MailboxId to, Uid uid, bool move) {
+        auto& boxes = *stage.mailboxes;
+        const std::vector<Uid> uids{uid};
+        if (move) {
+          static_cast<void>(co_await boxes.move(anne, from, uids, to));
+        } else {
+          static_cast<void>(co_await boxes.copy(anne, from, uids, to));
+        }
+      }
+      static Task<void> expunge(Stage& stage, MailboxId mailbox, Uid uid) {
+        static_cast<void>(co_await stage.mailboxes->expunge(anne, mailbox, std::vector<Uid>{uid}, true));
+      }
+    };
+    sim::Random chance(seed);
+    TaskGroup group;
+    int filed = 5;
+    for (int i = 0; i < 60; ++i) {
+      const Uid uid(static_cast<std::uint32_t>(chance.between(1, 12)));
+      const auto one = [&]() -> Task<void> {
+        switch (chance.next() % 6) {
+          case 0:
+            return Run::file(stage, filed);
+          case 1:
+            return Run::append(stage, inbox, filed);
+          case 2:
+            return Run::flag(stage, inbox, uid, chance.happens(500) ? FlagChange::add : FlagChange::remove);
+          case 3:
+            return Run::copy(stage, inbox, sent, uid, chance.happens(500));
+          case 4:
+            return Run::expunge(stage, chance.happens(500) ? inbox : sent, uid);
+          default:
+            return Run::flag(stage, sent, uid, FlagChange::replace);
+        }
+      };
+      stage.shards.on(static_cast<unsigned>(chance.next() % 3), [&] { group.start(one()); });
+      if (chance.happens(100)) stage.engine->fail_commits(chance.between(1, 2));
+      // Refuses new mail only: what is behind it in the queue would otherwise be written.
+      if (chance.happens(100)) stage.engine->set_health(store::Engine::Health::low_space);
+      if (chance.happens(300)) stage.engine->set_health(store::Engine::Health::good);
+      for (auto steps = chance.between(0, 6); steps > 0; --steps) stage.shards.step();
+    }
+    stage.shards.run();
+    REQUIRE(group.empty());
+    stage.engine->fail_commits(0);
+    stage.engine->set_health(store::Engine::Health::good);
+    for (const AccountId account : {anne, bert}) {
+      const auto problems = check_account(Stored(stage.engine->latest()), account);
+      REQUIRE(problems);
+      CHECK_MESSAGE(problems->empty(), problems->front());
+    }
+    CHECK(stage.box(bert, "INBOX").total <= static_cast<unsigned>(filed));
+    // What is kept in memory is what is durable.
+    const auto summary = stage.box(anne, "INBOX");
+    const auto text = shown(*stage.view(anne, "INBOX"));
+    stage.restart();
+    CHECK(shown(*stage.view(anne, "INBOX")) == text);
+    CHECK(stage.box(anne, "INBOX").highest_modseq == summary.highest_modseq);
+    CHECK(stage.deliver(anne, hello).uid == summary.uidnext);
+  }
+}
+
+TEST_CASE("mailbox: A damaged record is reported, its message has a place but nothing else, the others are served") {
+  Stage stage;
+  const MailboxId inbox = stage.box(anne, "INBOX").id;
+  stage.deliver_many(anne, inbox, 5);
+  const auto damage = [&](const keys::Key& key) {
+    auto value = stage.engine->latest().get(key);
+    REQUIRE((value && *value));
+    (**value)[(**value).size() / 2] ^= 0x10;
+    store::Batch batch;
+    batch.put(key, **value);
+    REQUIRE(stage.run(stage.engine->commit(std::move(batch))));
+  };
+  const ItemId third = stage.view(anne, "INBOX")->row(2).item;
+  damage(keys::placement(anne, inbox, Uid(2)));
+  damage(keys::content(anne, third));
+  stage.restart();
+  auto& boxes = *stage.mailboxes;
+  const auto view = stage.view(anne, "INBOX");
+  CHECK(shown(*view) == "1 2 3 4 5");
+  CHECK(stage.text(anne, view->row(0)).find("<1@") != std::string::npos);
+  CHECK_FALSE(stage.run(boxes.text(anne, view->row(1))));
+  const auto broken = stage.run(boxes.text(anne, view->row(2)));
+  REQUIRE_FALSE(broken);
+  CHECK(broken.error().kind == Failure::Kind::corrupt);
+  stage.get(boxes.store_flags(anne, inbox, range(1, 5), FlagChange::add, Flags::deleted, {}));
+  CHECK(stage.get(boxes.expunge(anne, inbox, std::nullopt)) == uids({1, 3, 4, 5}));
+  CHECK(stage.deliver(anne, hello).uid == Uid(6));
+  CHECK(stage.run(boxes.rename(anne, "INBOX", "Old")));
+  CHECK(shown(*stage.view(anne, "Old")) == "1");
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/base64.hpp"
+#include "mailbox/changes.hpp"
 #include "mailbox/keys.hpp"
 #include "mailbox/paths.hpp"
 
@@ -214,34 +215,15 @@ Result<std::vector<std::string>> Service::keywords(AccountId account) const {
 
 Task<Result<std::optional<ViewChanges>>> Service::changes(AccountId account, MailboxId mailbox, ModSeq since) {
   const auto snapshot = engine_.snapshot();
-  auto value = snapshot->get(keys::container(account, mailbox));
-  if (!value) co_return failed(value);
-  if (!*value) co_return failure(Failure::Kind::permanent, no_such_mailbox, "No such mailbox");
-  const auto container = decode<Container>(**value);
-  if (!container) co_return std::unexpected(container.error());
-  if (since.value < container->floor) co_return std::optional<ViewChanges>();  // Some tombstones may be gone.
+  auto changes = collection_changes(Stored(*snapshot), account, mailbox, since.value);
+  if (!changes) co_return failed(changes);
+  if (!*changes) co_return std::optional<ViewChanges>();
   ViewChanges found;
-  const auto from = since.value + 1;
-  bool damaged = false;
-  const auto changed = [&](Bytes, Bytes value) {
-    const auto change = decode<PlacementChange>(value);
-    if (!change) return damaged = true, false;
-    (change->created > since.value ? found.appeared : found.changed).push_back(change->uid);
-    return true;
-  };
-  const auto vanished = [&](Bytes, Bytes value) {
-    const auto tombstone = decode<PlacementTombstone>(value);
-    if (!tombstone) return damaged = true, false;
-    if (tombstone->created <= since.value) found.vanished.push_back(tombstone->uid);
-    return true;
-  };
-  auto scanned =
-      snapshot->scan(keys::change(account, mailbox, from), keys::change(account, mailbox, keys::last_modseq), changed);
-  if (!scanned) co_return failed(scanned);
-  scanned = snapshot->scan(keys::tombstone(account, mailbox, from),
-                           keys::tombstone(account, mailbox, keys::last_modseq), vanished);
-  if (!scanned) co_return failed(scanned);
-  if (damaged) co_return std::optional<ViewChanges>();  // A full synchronisation is right whatever is damaged here.
+  for (const auto& entry : (**changes).entries) {
+    const bool known = entry.created <= since.value;
+    if (entry.vanished && !known) continue;  // The client never heard of it.
+    (entry.vanished ? found.vanished : known ? found.changed : found.appeared).push_back(entry.uid);
+  }
   for (auto* uids : {&found.vanished, &found.changed, &found.appeared}) std::ranges::sort(*uids);
   co_return std::optional<ViewChanges>(std::move(found));
 }

@@ -184,6 +184,7 @@ Task<Result<void>> Service::commit(std::vector<Share> shares, store::Batch batch
   for (Share& share : shares) {
     co_await world::hop(shards_, home_of(share.id));
     share.number = share.account->adopt(*share.transaction, share.effects);
+    batch.chains.push_back(share.account->chain());
     share.transaction.reset();
   }
   if (one_shard) {

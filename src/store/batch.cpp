@@ -73,6 +73,7 @@ void Batch::join(Batch other) {
   operations.insert(operations.end(), std::make_move_iterator(other.operations.begin()),
                     std::make_move_iterator(other.operations.end()));
   blobs.insert(blobs.end(), std::make_move_iterator(other.blobs.begin()), std::make_move_iterator(other.blobs.end()));
+  chains.insert(chains.end(), other.chains.begin(), other.chains.end());
 }
 
 bool Batch::empty() const { return operations.empty() && blobs.empty(); }

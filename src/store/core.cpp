@@ -53,6 +53,12 @@ Result<void> Core::admit(const Submission& submission) const {
     return failure(Failure::Kind::temporary, "F-2050", "The store cannot write until it is started again",
                    index_failed.load() ? "the index has failed" : "a sync of the log has failed");
   }
+  for (const auto& chain : submission.chains) {
+    if (chain->broken) {
+      return failure(Failure::Kind::temporary, "F-2069", "The change before this one could not be made",
+                     "built on a failed commit");
+    }
+  }
   if (submission.needs_room && full.load()) {
     return failure(Failure::Kind::temporary, "F-2051", "No room for new mail", "the disk is full");
   }
@@ -64,12 +70,19 @@ void Core::run_group(const std::shared_ptr<Core>& self) {
   Group admitted;
   for (const auto& submission : group) {
     submission->outcome = admit(*submission);
-    if (submission->outcome) admitted.push_back(submission);
+    if (submission->outcome) {
+      admitted.push_back(submission);
+    } else {
+      for (const auto& chain : submission->chains) chain->broken = true;
+    }
   }
   if (!admitted.empty()) {
     if (auto written = write_group(admitted); !written) {
       parameters.scope.event("store_group_failed").failure(written.error()).field("commits", admitted.size());
-      for (const auto& submission : admitted) submission->outcome = written;
+      for (const auto& submission : admitted) {
+        submission->outcome = written;
+        for (const auto& chain : submission->chains) chain->broken = true;
+      }
     }
   }
   admitted.clear();

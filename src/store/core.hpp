@@ -52,6 +52,7 @@ struct Submission : Waiting {
   bool durable = true;         // Wait for the sync, and apply to the index.
   bool verbatim = false;       // Bodies are copies of stored ones: write them although the store has them.
   bool needs_room = false;     // Adds content: refused when the disk is full.
+  std::vector<std::shared_ptr<Batch::Chain>> chains;
   std::shared_ptr<Pins> pins;  // Gets the segment that this goes to.
   std::vector<std::shared_ptr<Pins>> uploads;  // Of the chunks that this commits: kept until it is applied.
   std::size_t bytes() const;

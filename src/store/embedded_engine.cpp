@@ -138,7 +138,10 @@ class Embedded final : public EmbeddedEngine {
         co_return failure(Failure::Kind::temporary, "F-2066", "The message is not complete", "lost chunk");
       }
     }
-    co_return co_await submit(core_, encode_batch(std::move(batch)));
+    auto chains = std::move(batch.chains);
+    auto submission = encode_batch(std::move(batch));
+    submission->chains = std::move(chains);
+    co_return co_await submit(core_, std::move(submission));
   }
 
   std::unique_ptr<Upload> upload() override { return std::make_unique<LogUpload>(core_); }

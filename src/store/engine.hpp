@@ -7,6 +7,7 @@
 // 'Z' (blob references) and everything below 0x20. All integers in keys are big-endian (store/key.hpp).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -86,6 +87,14 @@ class Batch {
   };
   std::vector<Operation> operations;
   std::vector<NewBlob> blobs;
+
+  // What this batch was built on: commits still on their way when it was made. A batch that fails breaks its chains, and
+  // one with a broken chain fails, so that nothing stands on a change that was never made (a refused delivery while the
+  // disk is full, and a flag change queued behind it). An account begins a new chain after a failure.
+  struct Chain {
+    std::atomic<bool> broken{false};
+  };
+  std::vector<std::shared_ptr<Chain>> chains;
 };
 
 // Keys and values at one moment; only what is durable. Thread-safe; may block on a cold disk.

@@ -91,6 +91,11 @@ struct Core {
       --failing;
       return failure(Failure::Kind::temporary, "F-2000", "The store cannot write now", "asked for by a test");
     }
+    for (const auto& chain : batch.chains) {
+      if (chain->broken) {
+        return failure(Failure::Kind::temporary, "F-2009", "The change before this one could not be made", "chain");
+      }
+    }
     if (health == Engine::Health::read_only) {
       return failure(Failure::Kind::temporary, "F-2001", "The store cannot write now", "read only");
     }
@@ -153,7 +158,11 @@ struct Core {
         auto submission = std::move(queue.front());
         queue.pop_front();
         submission->outcome = admit(submission->batch);
-        if (submission->outcome) stage(submission->batch, changes);
+        if (submission->outcome) {
+          stage(submission->batch, changes);
+        } else {
+          for (const auto& chain : submission->batch.chains) chain->broken = true;
+        }
         done.push_back(std::move(submission));
       }
       map.apply(std::move(changes));
