@@ -16,7 +16,7 @@ constexpr std::uint64_t verified_at_start = 128 << 20;  // A larger index is che
 constexpr std::string_view rebuild_path = "log/rebuild-index";
 
 Result<void> make_folders(world::Disk& disk) {
-  for (const std::string_view folder : {"log", "ballast"}) {
+  for (const std::string_view folder : {"log", "index", "ballast"}) {
     if (auto made = disk.create_directory(folder); !made) return made;
   }
   return disk.sync_directory("");
@@ -368,7 +368,7 @@ class Start::Replayer final : public SegmentVisitor {
       if (header.type != RecordType::snapshot) spoil(at, "the checksum of an operation does not fit");
       return {};
     }
-    core_.replayed_bytes += payload.size();
+    if (header.type != RecordType::snapshot) core_.replayed_bytes += payload.size();
     Result<void> done;
     switch (header.type) {
       case RecordType::existing:
