@@ -30,6 +30,8 @@ namespace facteur::delivery {
 
 struct Parameters {
   std::string hostname;
+  std::string postmaster;                // Gets the reports that no sender may get; empty: nobody does.
+  std::size_t postmaster_reports = 20;   // An hour; beyond that only the log tells.
   std::vector<std::string> our_names;    // Other names MX records may call us by; hostname is always one.
   std::vector<IpAddress> our_addresses;  // Never delivered to by SMTP, unless allow_loopback.
   std::uint16_t port = 25;

@@ -62,7 +62,13 @@ class FakeMailboxes : public Mailboxes {
   // ---- the rest is not asked here
   Task<Result<void>> create_account(AccountId) override { co_return no(); }
   Task<Result<void>> remove_account(AccountId) override { co_return no(); }
-  Result<Usage> usage(AccountId) const override { return no(); }
+  Result<Usage> usage(AccountId account) const override {
+    Usage out;
+    for (const auto& one : filed()) {
+      if (one.account == account) out.bytes += one.text.size();
+    }
+    return out;
+  }
   Task<Result<std::vector<MailboxSummary>>> list(AccountId) override { co_return no(); }
   Task<Result<std::optional<MailboxSummary>>> find(AccountId, std::string) override { co_return no(); }
   Task<Result<MailboxId>> create(AccountId, std::string, Role) override { co_return no(); }

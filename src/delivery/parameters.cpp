@@ -7,6 +7,7 @@ namespace facteur::delivery {
 Parameters parameters_from(const config::Config& config) {
   Parameters out;
   out.hostname = config.hostname;
+  out.postmaster = config.postmaster;
   out.our_names = {config.hostname};
   for (const auto& listener : config.listeners) {
     if (listener.protocol == config::Listener::Protocol::exchanger) out.our_addresses.push_back(listener.address);

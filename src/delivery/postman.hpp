@@ -69,6 +69,7 @@ class Postman : public Delivery {
   // What `results` make of the entry; adds settlement and reports to `batch`.
   Result<void> write_down(queue::Entry& entry, const std::vector<Judged>& results, const store::Content& content,
                           store::Batch& batch, std::vector<queue::Entry>& reports);
+  std::string postmaster_now();
   void mark(const queue::Entry& entry, queue::Recipient& recipient, const Outcome& outcome);
   void may_delay_notice(queue::Entry& entry, std::size_t recipient, std::vector<Reported>& what);
   std::vector<Reported> reports_of(queue::Entry& entry, const std::vector<Judged>& results);
@@ -84,6 +85,7 @@ class Postman : public Delivery {
   Rounds rounds_;
   Wakeup bell_;
   bool draining_ = false;
+  std::deque<Instant> postmaster_reports_;  // Of the last hour.
   Status counts_;
   std::unique_ptr<TaskGroup> tasks_ = std::make_unique<TaskGroup>();  // Last: its tasks use all of the above.
 };

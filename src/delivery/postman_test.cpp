@@ -138,9 +138,49 @@ TEST_CASE("postman: no reports to senders elsewhere who did not log in (R13)") {
   for (int i = 0; i < 50; ++i) office.send({"gone@elsewhere.example"}, "forged@elsewhere.example", stranger);
   REQUIRE(office.run_until_empty());
   CHECK(peer.messages.empty());
+  CHECK(office.mailboxes->filed().empty());
   office.send({"gone@elsewhere.example"}, "anne@example.org", stranger);  // One of ours: it stays here.
   REQUIRE(office.run_until_empty());
   CHECK(office.mailboxes->filed().size() == 1);
+}
+
+TEST_CASE("postman: what strangers' letters came to is told to the postmaster, some an hour") {
+  Office office(16);
+  office.world.zone.add(zone);
+  office.parameters.postmaster = "bob@example.org";
+  office.parameters.postmaster_reports = 3;
+  Peer peer(office.world, peer_address);
+  peer.accept_recipient = [](const std::string&) { return smtp::Reply{550, "5.1.1", "Nobody"}; };
+  office.start();
+  const auto stranger = [](queue::Entry& entry) { entry.authenticated = false; };
+  for (int i = 0; i < 10; ++i) office.send({"gone@elsewhere.example"}, "forged@elsewhere.example", stranger);
+  REQUIRE(office.run_until_empty());
+  CHECK(office.mailboxes->filed().size() == 3);
+  CHECK(office.mailboxes->filed()[0].account == store::AccountId(2));
+  CHECK(peer.messages.empty());
+  office.world.run_for(61min);
+  office.send({"gone@elsewhere.example"}, "forged@elsewhere.example", stranger);
+  office.send({"gone@elsewhere.example"}, "", stranger);  // The null sender: nobody is told.
+  REQUIRE(office.run_until_empty());
+  CHECK(office.mailboxes->filed().size() == 4);
+}
+
+TEST_CASE("postman: full and closed mailboxes wait; a report for a full one is given up at once") {
+  Office office(17);
+  office.directory.quotas[1] = 100;
+  office.directory.disabled = {2};
+  office.start();
+  office.send({"anne@example.org"}, "carl@elsewhere.example");
+  office.send({"bob@example.org"}, "carl@elsewhere.example");
+  REQUIRE(office.run_until_seen("delivery_recipient_deferred", 4));
+  CHECK(office.mailboxes->filed().empty());
+  CHECK(office.world.events.count("delivery_recipient_failed") == 0);
+  office.send({"anne@example.org"}, "");
+  REQUIRE(office.run_until_seen("delivery_recipient_failed", 1, 1min));
+  office.directory.quotas.clear();
+  office.directory.disabled.clear();
+  REQUIRE(office.run_until_empty());
+  CHECK(office.mailboxes->filed().size() == 2);
 }
 
 TEST_RFC("3461 §4.1", "NOTIFY decides which reports are sent") {

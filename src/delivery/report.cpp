@@ -66,14 +66,15 @@ bool may_report(const queue::Entry& entry, const directory::Directory& directory
 }
 
 std::optional<queue::Entry> add_report(const Surroundings& surroundings, const Parameters& parameters,
-                                       const queue::Entry& entry, const std::vector<Reported>& what,
-                                       const store::Content& original, store::Batch& batch) {
+                                       const std::string& to, const queue::Entry& entry,
+                                       const std::vector<Reported>& what, const store::Content& original,
+                                       store::Batch& batch) {
   if (what.empty()) return std::nullopt;
   const auto now = surroundings.clock.utc();
   message::Report report;
   report.reporting_mta = parameters.hostname;
   report.from = "MAILER-DAEMON@" + parameters.hostname;
-  report.to = entry.sender;
+  report.to = to;
   report.message_id = random_word(surroundings.random) + "@" + parameters.hostname;
   report.boundary = "report" + random_word(surroundings.random);
   report.envelope_id = entry.envelope_id;
@@ -103,10 +104,10 @@ std::optional<queue::Entry> add_report(const Surroundings& surroundings, const P
   out.expires = now + parameters.bounce_expiry;
   out.smtputf8 = report.utf8;
   out.trace = entry.trace;
-  queue::Recipient to;
-  to.address = entry.sender;
-  to.notify = smtp::RcptParameters::never;
-  out.recipients.push_back(std::move(to));
+  queue::Recipient recipient;
+  recipient.address = to;
+  recipient.notify = smtp::RcptParameters::never;
+  out.recipients.push_back(std::move(recipient));
   batch.add_blob(out.content, octets);
   surroundings.queue.enter(out, batch);
   return out;

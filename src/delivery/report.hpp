@@ -26,10 +26,11 @@ struct Reported {
   std::string status;
 };
 
-// Adds the report to `batch` as a new entry of the queue; call queue.accepted() with it after the commit. nullopt if
-// `what` is empty.
+// Adds the report for `to` to `batch` as a new entry of the queue; call queue.accepted() with it after the commit.
+// nullopt if `what` is empty.
 std::optional<queue::Entry> add_report(const Surroundings& surroundings, const Parameters& parameters,
-                                       const queue::Entry& entry, const std::vector<Reported>& what,
-                                       const store::Content& original, store::Batch& batch);
+                                       const std::string& to, const queue::Entry& entry,
+                                       const std::vector<Reported>& what, const store::Content& original,
+                                       store::Batch& batch);
 
 }  // namespace facteur::delivery

@@ -16,6 +16,8 @@ class FakeDirectory : public Directory {
   std::set<std::string, std::less<>> local_domains{"example.org"};
   std::map<std::string, std::uint32_t> users;  // "anne@example.org" -> account number.
   std::map<std::string, std::vector<std::string>> aliases;
+  std::map<std::uint32_t, std::uint64_t> quotas;
+  std::set<std::uint32_t> disabled;
   bool broken = false;
 
   bool is_local_domain(std::string_view domain) const override { return local_domains.contains(domain); }
@@ -50,6 +52,8 @@ class FakeDirectory : public Directory {
         found.id = id;
         found.address = address;
         found.addresses = {address};
+        if (const auto quota = quotas.find(number); quota != quotas.end()) found.quota_bytes = quota->second;
+        found.enabled = !disabled.contains(number);
         return found;
       }
     }

@@ -20,6 +20,11 @@ std::string letter_of(const std::string& text) {
   return text.substr(at + mark.size(), end - at - mark.size());
 }
 
+// Whether mail to this address can end in a mailbox.
+bool reached(const std::string& address) {
+  return !address.starts_with("nobody") && !address.starts_with("ring") && !address.starts_with("lost");
+}
+
 bool is_report(const std::string& text) { return text.find("multipart/report") != std::string::npos; }
 
 }  // namespace
@@ -37,9 +42,12 @@ void Town::build() {
   sites_.push_back(std::make_unique<Site>(world_, SiteParameters{"a.example",
                                                                  first_address,
                                                                  {"anne", "ada", "arno", "alix"},
-                                                                 {{"team", {"alix@a.example", "blaise@b.example"}}}}));
+                                                                 {{"team", {"alix@a.example", "blaise@b.example"}},
+                                                                  {"ring", {"ring@b.example"}},
+                                                                  {"lost", {"nobody@b.example"}}}}));
   sites_.push_back(std::make_unique<Site>(
-      world_, SiteParameters{"b.example", second_address, {"bob", "bea", "basile", "blaise"}, {}}));
+      world_,
+      SiteParameters{"b.example", second_address, {"bob", "bea", "basile", "blaise"}, {{"ring", {"ring@a.example"}}}}));
   post_ = std::make_unique<sim::Machine>(world_, sim::MachineParameters{.addresses = {post_address}, .shards = 1});
   for (auto& site : sites_) {
     site->start();
@@ -208,14 +216,19 @@ void Town::check() {
   }
   const std::map<std::string, std::vector<std::string>> leads_to{
       {"team@a.example", {"alix@a.example", "blaise@b.example"}}, {"Postmaster@b.example", {"bob@b.example"}}};
+  // Reports go to senders who have a mailbox here, and to the postmasters for the letters of strangers.
+  const auto told = [&reports](const Posted& letter) {
+    return letter.sender.empty() || reports[{letter.id, letter.sender}] > 0 ||
+           reports[{letter.id, "anne@a.example"}] > 0 || reports[{letter.id, "bob@b.example"}] > 0;
+  };
   const bool calm = outcome_.ends == 0 && world_.events.count("delivery_recipient_deferred") == 0;
   for (const auto& letter : ledger_) {
     std::map<std::string, std::pair<int, int>> wanted;  // Address -> least, most.
     for (const auto& [recipient, promise] : letter.recipients) {
-      const bool exists = !recipient.starts_with("nobody");
+      const bool exists = reached(recipient);
       if (promise == Promise::taken) ++outcome_.promised;
       if (!exists) {
-        if (promise == Promise::taken && reports[{letter.id, letter.sender}] == 0) {
+        if (promise == Promise::taken && !told(letter)) {
           violation("letter " + letter.id + " to " + recipient + ": taken, neither delivered nor returned");
         }
         continue;
@@ -232,7 +245,7 @@ void Town::check() {
       const int count = copies[{letter.id, address}];
       outcome_.copies += static_cast<std::size_t>(count);
       const auto name = "letter " + letter.id + " to " + address + ": " + std::to_string(count) + " copies";
-      if (count < range.first && reports[{letter.id, letter.sender}] == 0) violation(name + ", it was taken");
+      if (count < range.first && !told(letter)) violation(name + ", it was taken");
       if (range.second == 0 && count > 0) violation(name + ", it was refused");
       if (count > 1) {
         ++outcome_.doubles;
