@@ -81,8 +81,10 @@ class Imap(ServerTest):
             out = run("curl", "-sS", "-k", "--ssl-reqd", f"{scheme}://127.0.0.1:{port}/INBOX;MAILINDEX=1",
                       "--user", f"curl@example.org:{PASSWORD}")
             self.assertIn("Subject: for-curl", out)
+        letter = self.server.home / "letter"
+        letter.write_bytes(b"Subject: by curl\r\n\r\nx\r\n")
         run("curl", "-sS", "-k", "--ssl-reqd", f"imaps://127.0.0.1:{self.server.imaps}/Sent",
-            "--user", f"curl@example.org:{PASSWORD}", "-T", "-", stdin="Subject: by curl\r\n\r\nx\r\n")
+            "--user", f"curl@example.org:{PASSWORD}", "-T", letter)
         out = run("curl", "-sS", "-k", f"imaps://127.0.0.1:{self.server.imaps}/Sent", "-X", "EXAMINE Sent",
                   "--user", f"curl@example.org:{PASSWORD}")
         self.assertIn("1 EXISTS", out)
@@ -100,13 +102,16 @@ Port {self.server.imaps}
 User sync@example.org
 Pass "{PASSWORD}"
 SSLType IMAPS
-CertificateFile {self.server.data / 'keys/certificate.pem'}
+CertificateFile {self.server.data / 'keys/self-signed.crt'}
+
 IMAPStore far
 Account facteur
+
 MaildirStore near
 Path {home}/mail/
 Inbox {home}/mail/INBOX
 SubFolders Verbatim
+
 Channel all
 Far :far:
 Near :near:
@@ -154,13 +159,15 @@ set quit=yes
 set delete=yes
 unset ssl_force_tls
 """)
-        certificate = self.server.data / "keys/certificate.pem"
+        certificate = self.server.data / "keys/self-signed.crt"
         pathlib.Path(self.server.home / "certs").write_text(certificate.read_text())
         # Opens the INBOX, copies all messages to a local mbox, deletes the first, quits.
-        run("neomutt", "-n", "-F", rc, "-e",
-            f'push "<tag-pattern>~A<enter><tag-prefix><copy-message><kill-line>{out}<enter><untag-pattern>~A<enter>'
-            f'<first-entry><delete-message><quit>"', env={"TERM": "xterm", "HOME": str(self.server.home)},
-            stdin="", timeout=60)
+        keys = self.server.home / "keys"
+        keys.write_text(f'push "<tag-pattern>~A<enter><tag-prefix><copy-message><kill-line>{out}<enter>'
+                        f'<untag-pattern>~A<enter><first-entry><delete-message><quit>"\n')
+        # It wants a terminal: script(1) gives it one.
+        run("script", "-q", "-e", "-c", f"neomutt -n -F {rc} -e 'source {keys}'", "/dev/null",
+            env={"TERM": "xterm", "HOME": str(self.server.home)}, stdin="", timeout=60)
         text = wait_for(lambda: out.exists() and out.read_text())
         self.assertEqual(len(re.findall(r"^Subject: m[12]$", text, re.M)), 2, text)
         client = self.login("mutt")
