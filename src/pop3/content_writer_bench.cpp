@@ -19,7 +19,7 @@ void BM_retr_10k(benchmark::State& state) {
     while (writer.active()) writer.write(out, 512, 512 * 1024);
     benchmark::DoNotOptimize(out.data());
   }
-  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * text.size()));
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(text.size()));
 }
 BENCHMARK(BM_retr_10k);
 
