@@ -88,9 +88,9 @@ class Batch {
   std::vector<Operation> operations;
   std::vector<NewBlob> blobs;
 
-  // What this batch was built on: commits still on their way when it was made. A batch that fails breaks its chains, and
-  // one with a broken chain fails, so that nothing stands on a change that was never made (a refused delivery while the
-  // disk is full, and a flag change queued behind it). An account begins a new chain after a failure.
+  // What this batch was built on: commits still on their way when it was made. A batch that fails breaks its chains,
+  // and one with a broken chain fails, so that nothing stands on a change that was never made (a refused delivery while
+  // the disk is full, and a flag change queued behind it). An account begins a new chain after a failure.
   struct Chain {
     std::atomic<bool> broken{false};
   };
