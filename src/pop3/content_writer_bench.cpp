@@ -19,11 +19,7 @@ void BM_retr_10k(benchmark::State& state) {
     while (writer.active()) writer.write(out, 512, 512 * 1024);
     benchmark::DoNotOptimize(out.data());
   }
-<<<<<<< HEAD
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(text.size()));
-=======
-  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations()) * static_cast<std::int64_t>(text.size()));
->>>>>>> 73ee0bb (tests: List the RFCs cited last; headers of tests need not stand alone)
 }
 BENCHMARK(BM_retr_10k);
 

@@ -48,6 +48,8 @@ for path in sorted((root / "src").glob("**/*.[ch]pp")):
                 if failure in codes:
                     errors.append(f"{where}: {failure} is also used at {codes[failure]}: each place has its own code")
                 codes[failure] = where
+        if re.match(r"(<{7}|>{7}|={7})( |$)", line):
+            errors.append(f"{where}: a mark of an unfinished merge")
         if len(line) > 120:
             errors.append(f"{where}: line of {len(line)} columns (120 at most)")
         # A capturing lambda or braced temporary in a co_await expression: compilers have destroyed these twice.
