@@ -199,6 +199,9 @@ Result<std::vector<Account>> StoreDirectory::accounts(std::string_view domain) c
 }
 
 Result<bool> StoreDirectory::any_shared_secret() const {
+  const std::uint64_t changes = changes_.load();
+  const std::uint64_t known = any_secret_.load();
+  if (known / 2 == changes) return known % 2 == 1;
   bool any = false;
   const std::string prefix = accounts_prefix();
   auto scanned = engine_.latest().scan(prefix, store::behind(prefix), [&](Bytes key, Bytes value) {
@@ -207,6 +210,7 @@ Result<bool> StoreDirectory::any_shared_secret() const {
     return !any;
   });
   if (!scanned) return failed(scanned);
+  any_secret_.store(changes * 2 + (any ? 1 : 0));
   return any;
 }
 

@@ -1,6 +1,8 @@
 // The directory over records of the store: look-ups from any shard, changes one after the other on shard 0.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -70,7 +72,7 @@ class StoreDirectory : public Directory, public Admin {
 
   // For the authenticator: the account of a login with its secrets.
   Result<std::optional<AccountRecord>> record_of_login(std::string_view login) const;
-  // Whether any account keeps its password for CRAM-MD5 and APOP. Scans the accounts.
+  // Whether any account keeps its password for CRAM-MD5 and APOP. Looks through the accounts once after each change.
   Result<bool> any_shared_secret() const;
 
  private:
@@ -102,7 +104,10 @@ class StoreDirectory : public Directory, public Admin {
   store::Engine& engine_;
   world::Shards& shards_;
   world::Random& random_;
-  Turn turn_;  // Of shard 0.
+  Turn turn_;                               // Of shard 0.
+  std::atomic<std::uint64_t> changes_ = 0;  // Changes that have ended.
+  // What any_shared_secret() found: changes_ at that time * 2 + the answer; none yet.
+  mutable std::atomic<std::uint64_t> any_secret_ = UINT64_MAX;
   mutable std::mutex settings_mutex_;
   std::shared_ptr<const Settings> settings_;
 };

@@ -39,6 +39,7 @@ Task<Result<T>> StoreDirectory::in_turn(Task<Result<T>> work) {
     } catch (...) {
       bug = std::current_exception();
     }
+    ++changes_;
   }
   co_await world::hop(shards_, from);  // Back in any case: the caller belongs there.
   if (bug) std::rethrow_exception(bug);

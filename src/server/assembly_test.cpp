@@ -1,0 +1,448 @@
+// A whole server in the simulated world: budgets, drain, reload, bugs, monitoring, the operator's commands.
+#include "server/assembly.hpp"
+
+#include <boost/json.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/load.hpp"
+#include "rfc_test.hpp"
+#include "server/control.hpp"
+#include "server/listener.hpp"
+#include "server/metrics_service.hpp"
+#include "sim/world.hpp"
+#include "store/memory_engine.hpp"
+
+using namespace facteur;
+using namespace facteur::server;
+
+namespace {
+
+namespace json = boost::json;
+const IpAddress server_address = IpAddress::v4(192, 0, 2, 1);
+
+constexpr std::string_view base_configuration =
+    "hostname = \"mx.example.org\"\ndomains = [\"example.org\"]\npostmaster = \"anne@example.org\"\n"
+    "[server]\nmetrics = \"192.0.2.1:9125\"\n"
+    "[limits]\nconnections_per_address = 2\ndrain_timeout = \"5s\"\n"
+    "[directory]\nargon2_memory = \"8 MiB\"\nargon2_passes = 1\n"
+    "[[listener]]\nprotocol = \"exchanger\"\nport = 25\n"
+    "[[listener]]\nprotocol = \"imap\"\nport = 993\ntls = \"implicit\"\n";
+
+// A machine with one server, and others to call it from.
+struct Stage {
+  explicit Stage(std::string configuration = std::string(base_configuration))
+      : text(std::move(configuration)),
+        world(11),
+        machine(world, {.addresses = {server_address}}),
+        client(world, {.addresses = {IpAddress::v4(192, 0, 2, 7), IpAddress::v4(192, 0, 2, 8)}}),
+        engine(store::make_memory_engine({.shards = machine.shards, .clock = machine.clock})) {
+    auto loaded = config::parse({{"facteur.toml", text}});
+    REQUIRE(to_string(loaded.problems) == "");
+    Doors doors{.clock = machine.clock,
+                .network = machine.network,
+                .disk = machine.disk,
+                .random = machine.random,
+                .shards = machine.shards,
+                .resolver = machine.resolver,
+                .read_file = [this](const std::string& path) -> Result<std::string> {
+                  if (files.contains(path)) return files[path];
+                  return failure(Failure::Kind::permanent, "test", "no such file");
+                },
+                .metrics = [] { return std::string("facteur_up 1\n"); }};
+    server = std::make_unique<Server>(std::move(doors), world.events, *engine, "0123",
+                                      std::make_shared<const config::Config>(std::move(loaded.config)),
+                                      [this] { return config::parse({{"facteur.toml", text}}); });
+  }
+  ~Stage() {
+    if (server) stop();
+  }
+
+  template <class T>
+  T finish(Task<T> task, sim::Machine& where, Duration limit = 24h) {
+    struct Run {
+      static Task<void> to(Task<T> task, std::optional<T>& out) { out.emplace(co_await std::move(task)); }
+    };
+    std::optional<T> out;
+    TaskGroup group;
+    where.shards.run(0, [&] { group.start(Run::to(std::move(task), out)); });
+    REQUIRE(world.run_until([&] { return out.has_value(); }, limit));
+    return std::move(*out);
+  }
+  Result<void> start() { return finish(server->start(), machine); }
+  void stop() {
+    struct Run {
+      static Task<bool> now(Server& server) {
+        co_await server.stop();
+        co_return true;
+      }
+    };
+    finish(Run::now(*server), machine);
+    server.reset();
+  }
+
+  std::unique_ptr<world::Stream> connect(std::uint16_t port, IpAddress from = IpAddress::v4(192, 0, 2, 7)) {
+    auto stream = finish(connecting(port, from), client);
+    return stream ? std::move(*stream) : nullptr;
+  }
+  Task<Result<std::unique_ptr<world::Stream>>> connecting(std::uint16_t port, IpAddress from) {
+    co_return co_await client.network.connect({server_address, port}, client.clock.now() + 10s, &from);
+  }
+  // What comes until the peer ends, nothing comes for `quiet`, or `until` was seen.
+  std::string read(world::Stream& stream, std::string until = "\n", Duration quiet = 10s) {
+    return finish(reading(stream, std::move(until), quiet), client);
+  }
+  Task<std::string> reading(world::Stream& stream, std::string until, Duration quiet) {
+    std::string out;
+    char room[512];
+    while (until.empty() || out.find(until) == std::string::npos) {
+      auto count = co_await stream.read(Room(room), client.clock.now() + quiet);
+      if (!count || *count == 0) break;
+      out.append(room, *count);
+    }
+    co_return out;
+  }
+  void write(world::Stream& stream, std::string text_to_send) {
+    REQUIRE(finish(writing(stream, std::move(text_to_send)), client));
+  }
+  Task<bool> writing(world::Stream& stream, std::string octets) {
+    auto written = co_await stream.write(octets, client.clock.now() + 10s);
+    co_return written.has_value();
+  }
+  json::value ask(const json::object& request) {
+    return json::parse(finish(server->command(json::serialize(request)), machine));
+  }
+
+  std::string text;
+  std::map<std::string, std::string> files;
+  sim::World world;
+  sim::Machine machine;
+  sim::Machine client;
+  std::unique_ptr<store::MemoryEngine> engine;
+  std::unique_ptr<Server> server;
+};
+
+bool good(const json::value& reply) { return reply.at("ok").as_bool(); }
+
+}  // namespace
+
+TEST_RFC("5321 §3.8", "a connection too many gets 421, others go on, places come back") {
+  Stage s;
+  REQUIRE(s.start());
+  auto first = s.connect(25);
+  auto second = s.connect(25);
+  REQUIRE(first);
+  REQUIRE(second);
+  CHECK(s.read(*first).starts_with("220 mx.example.org"));
+  CHECK(s.read(*second).starts_with("220 "));
+  auto third = s.connect(25);
+  REQUIRE(third);
+  CHECK(s.read(*third, "").starts_with("421 4.7.0 mx.example.org Too many connections"));
+  auto other = s.connect(25, IpAddress::v4(192, 0, 2, 8));
+  REQUIRE(other);
+  CHECK(s.read(*other).starts_with("220 "));
+  s.write(*first, "QUIT\r\n");
+  CHECK(s.read(*first, "").starts_with("221 "));
+  first.reset();
+  s.world.run_for(1s);
+  auto again = s.connect(25);
+  REQUIRE(again);
+  CHECK(s.read(*again).starts_with("220 "));
+}
+
+TEST_CASE("a stopping server says 421 to idle clients, takes no more, and ends within its time") {
+  Stage s;
+  REQUIRE(s.start());
+  auto idle = s.connect(25);
+  REQUIRE(idle);
+  CHECK(s.read(*idle).starts_with("220 "));
+  const Instant before = s.machine.clock.now();
+  s.stop();
+  CHECK(s.machine.clock.now() - before < 10s);
+  CHECK(s.read(*idle, "").starts_with("421 "));
+  CHECK(!s.connect(25));
+}
+
+TEST_CASE("the drain deadline closes a client that never ends") {
+  Stage s;
+  REQUIRE(s.start());
+  auto stuck = s.connect(25);
+  REQUIRE(stuck);
+  CHECK(s.read(*stuck).starts_with("220 "));
+  s.write(*stuck, "EHLO c.example\r\n");
+  s.read(*stuck, "250 ");
+  s.write(*stuck, "MAIL FROM:<>\r\nRCPT TO:<postmaster@example.org>\r\nDATA\r\n");
+  s.stop();
+  CHECK(s.world.events.count("server_stopped") == 1);
+}
+
+TEST_CASE("a handshake that never comes ends at its deadline and harms nobody") {
+  Stage s;
+  REQUIRE(s.start());
+  auto silent = s.connect(993);
+  auto noise = s.connect(993);
+  REQUIRE(silent);
+  REQUIRE(noise);
+  s.write(*noise, "GET / HTTP/1.1\r\n\r\n");
+  CHECK(s.read(*silent, "", 60s).empty());
+  s.world.run_for(1s);
+  CHECK(s.world.events.count("tls_handshake_failed") == 2);
+  CHECK(s.connect(25));
+}
+
+TEST_CASE("the monitoring port: metrics, health, and nothing else") {
+  Stage s;
+  REQUIRE(s.start());
+  const auto get = [&](const std::string& request) {
+    auto stream = s.connect(9125);
+    REQUIRE(stream);
+    s.write(*stream, request);
+    return s.read(*stream, "");
+  };
+  CHECK(get("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").starts_with("HTTP/1.1 200 OK\r\n"));
+  CHECK(get("GET /metrics HTTP/1.1\r\n\r\n").ends_with("\r\n\r\nfacteur_up 1\n"));
+  CHECK(get("HEAD /metrics HTTP/1.0\r\n\r\n").ends_with("\r\n\r\n"));
+  CHECK(get("GET /secret HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404 "));
+  CHECK(get("POST /metrics HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405 "));
+  CHECK(get("nonsense\r\n\r\n").starts_with("HTTP/1.1 400 "));
+  CHECK(get(std::string(10000, 'x')).starts_with("HTTP/1.1 400 "));
+  s.engine->set_health(store::Engine::Health::read_only);
+  CHECK(get("GET /healthz HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 503 "));
+}
+
+TEST_CASE("a bad configuration changes nothing and says all; a good one is in force at once") {
+  Stage s;
+  REQUIRE(s.start());
+  const std::string before = s.text;
+  s.text += "[queue]\nretries = 5\nexpiry = \"never\"\n";
+  auto problems = s.finish(s.server->reload(), s.machine);
+  CHECK(problems.find("facteur.toml:20: there is no option queue.retries; did you mean queue.retry?") !=
+        std::string::npos);
+  CHECK(problems.find("facteur.toml:21: queue.expiry: must be a duration") != std::string::npos);
+  CHECK(s.server->config()->queue.expiry == 120h);
+
+  auto old = s.connect(25);
+  REQUIRE(old);
+  CHECK(s.read(*old).starts_with("220 mx.example.org"));
+  s.text = before;
+  s.text.replace(s.text.find("\"example.org\"]"), 13, "\"example.org\", \"new.example\"");
+  s.text.replace(s.text.find("port = 25\n"), 10, "port = 2525\n");
+  CHECK(s.finish(s.server->reload(), s.machine).empty());
+  CHECK(s.server->config()->domains.size() == 2);
+  CHECK(!s.connect(25));
+  auto moved = s.connect(2525);
+  REQUIRE(moved);
+  CHECK(s.read(*moved).starts_with("220 "));
+  s.write(*old, "NOOP\r\n");
+  CHECK(s.read(*old).starts_with("250 "));  // It goes on over the listener that is closed now.
+  CHECK(good(s.ask({{"command", "account.add"}, {"address", "carl@new.example"}, {"password", "x"}})));
+
+  s.text.replace(s.text.find("[server]\n"), 9, "[server]\ndata = \"/elsewhere\"\n");
+  CHECK(s.finish(s.server->reload(), s.machine) == "server.data cannot change while the server runs\n");
+}
+
+TEST_CASE("certificates: one is made and kept; files replace it without a restart; bad ones leave the old in force") {
+  Stage s;
+  REQUIRE(s.start());
+  CHECK(s.world.events.count("self_signed_certificate_made") == 1);
+  const std::string made = s.machine.disk.content("keys/self-signed.crt");
+  CHECK(crypto::summarize_certificate(made)->dns_names.front() == "mx.example.org");
+
+  const auto mine = crypto::make_self_signed({"mx.example.org"}, s.machine.clock.utc());
+  s.files["/c"] = mine->chain_pem;
+  s.files["/k"] = "no key";
+  s.text += "[[tls.certificate]]\ncertificate = \"/c\"\nkey = \"/k\"\n";
+  CHECK(!s.finish(s.server->reload(), s.machine).empty());
+  CHECK(s.world.events.count("certificates_reloaded") == 0);
+  s.files["/k"] = mine->key_pem;
+  CHECK(s.finish(s.server->reload(), s.machine).empty());
+  CHECK(s.world.events.count("certificates_reloaded") == 1);
+  CHECK(s.finish(s.server->reload(), s.machine).empty());
+  CHECK(s.world.events.count("certificates_reloaded") == 1);  // Nothing new.
+
+  // A renewed file is taken up by itself, within the minute.
+  const auto renewed = crypto::make_self_signed({"mx.example.org"}, s.machine.clock.utc());
+  s.files["/c"] = renewed->chain_pem;
+  s.files["/k"] = renewed->key_pem;
+  s.world.run_for(60s);
+  CHECK(s.world.events.count("certificates_reloaded") == 2);
+  s.files.erase("/k");
+  s.world.run_for(60s);
+  CHECK(s.world.events.count("certificates_not_reloaded") == 1);  // Said once.
+  s.stop();
+
+  observe::Scope scope(s.world.events);
+  Certificates again(s.machine.disk, s.machine.clock, {}, scope);
+  config::Config config;
+  config.hostname = "mx.example.org";
+  CHECK(again.load(config));
+  CHECK(s.world.events.count("self_signed_certificate_made") == 1);  // The one on the disk.
+  config.hostname = "other.example.org";
+  CHECK(again.load(config));
+  CHECK(s.world.events.count("self_signed_certificate_made") == 2);
+}
+
+TEST_CASE("the operator's commands") {
+  Stage s;
+  REQUIRE(s.start());
+  const auto ask = [&](json::object request) { return s.ask(request); };
+  CHECK(good(ask({{"command", "account.add"}, {"address", "anne@example.org"}, {"password", "x"}})));
+  const auto again = ask({{"command", "account.add"}, {"address", "Anne@example.org"}, {"password", "x"}});
+  CHECK(!good(again));
+  CHECK(again.at("error").as_string() == "anne@example.org exists already");
+  CHECK(good(ask({{"command", "account.quota"}, {"address", "anne@example.org"}, {"quota", 1000}})));
+  CHECK(!good(ask({{"command", "account.quota"}, {"address", "anne@example.org"}, {"quota", -1}})));
+  CHECK(!good(ask({{"command", "account.passwd"}, {"address", "anne@example.org"}, {"password", ""}})));
+  CHECK(good(ask({{"command", "account.passwd"}, {"address", "anne@example.org"}, {"password", "y"}})));
+  CHECK(good(ask({{"command", "account.name"}, {"address", "anne@example.org"}, {"name", "Anne"}})));
+  CHECK(good(ask({{"command", "account.add_address"}, {"account", "anne@example.org"}, {"address", "a@example.org"}})));
+  CHECK(good(ask({{"command", "account.enable"}, {"address", "anne@example.org"}, {"enabled", false}})));
+  const auto accounts = ask({{"command", "account.list"}}).at("result").as_array();
+  REQUIRE(accounts.size() == 1);
+  CHECK(accounts[0].at("quota").as_int64() == 1000);
+  CHECK(accounts[0].at("name").as_string() == "Anne");
+  CHECK(!accounts[0].at("enabled").as_bool());
+  CHECK(accounts[0].at("addresses").as_array().size() == 2);
+  CHECK(json::serialize(accounts).find("argon2") == std::string::npos);
+  CHECK(good(ask({{"command", "account.rename"}, {"address", "a@example.org"}, {"to", "b@example.org"}})));
+  CHECK(good(ask({{"command", "account.remove_address"}, {"account", "b@example.org"}, {"address", "a@example.org"}})));
+
+  CHECK(good(
+      ask({{"command", "alias.set"}, {"address", "team@example.org"}, {"targets", json::array{"b@example.org"}}})));
+  CHECK(ask({{"command", "alias.list"}}).at("result").as_array().size() == 1);
+  CHECK(good(ask({{"command", "alias.remove"}, {"address", "team@example.org"}})));
+  CHECK(good(ask({{"command", "domain.add"}, {"name", "new.example"}})));
+  CHECK(good(ask({{"command", "domain.catch_all"}, {"name", "new.example"}, {"address", "b@example.org"}})));
+  CHECK(ask({{"command", "domain.list"}}).at("result").as_array().size() == 2);
+  CHECK(good(ask({{"command", "domain.remove"}, {"name", "new.example"}})));
+  CHECK(!good(ask({{"command", "domain.remove"}, {"name", "example.org"}})));
+
+  CHECK(ask({{"command", "queue.list"}}).at("result").as_array().empty());
+  CHECK(good(ask({{"command", "queue.retry"}})));
+  CHECK(!good(ask({{"command", "queue.show"}, {"id", "nonsense!"}})));
+  CHECK(!good(ask({{"command", "queue.delete"}, {"id", "d1z9kzbazems"}})));
+  const auto status = ask({{"command", "status"}}).at("result");
+  CHECK(status.at("running").as_bool());
+  CHECK(status.at("accounts").as_int64() == 1);
+  CHECK(status.at("queued").as_int64() == 0);
+  CHECK(status.at("messages").as_int64() == 0);
+  CHECK(status.at("instance").as_string() == "0123");
+  CHECK(good(ask({{"command", "reload"}})));
+  CHECK(good(ask({{"command", "account.remove"}, {"address", "b@example.org"}})));
+  CHECK(!good(ask({{"command", "no.such"}})));
+  CHECK(!good(ask({{"command", 5}})));
+  for (const auto* bad : {"", "[]", "{", "null", "\"x\"", "{\"command\":\"status\"", "\xff"}) {
+    CHECK(!good(json::parse(s.finish(s.server->command(bad), s.machine))));
+  }
+  std::string deep(100000, '[');
+  CHECK(!good(json::parse(s.finish(s.server->command(deep), s.machine))));
+}
+
+namespace {
+
+// Fails as only our own errors do, for every second connection.
+class Buggy : public Service {
+ public:
+  Task<void> serve(Connection connection) override {
+    if (++count_ % 2 == 1) throw Bug("the test's bug");
+    static_cast<void>(co_await connection.stream->write("fine\r\n", Instant::never()));
+  }
+
+ private:
+  int count_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a bug ends its session, is reported, and nobody else notices") {
+  Stage s;
+  ConnectionBudget budget({100, 100});
+  ShardListeners listeners({s.machine.clock, s.machine.network, s.machine.random, budget, [] { return nullptr; }},
+                           observe::Scope(s.world.events));
+  Buggy service;
+  ListenerPlan plan;
+  plan.name = "buggy";
+  plan.endpoint = {server_address, 99};
+  plan.service = &service;
+  s.machine.shards.run(0, [&] { REQUIRE(listeners.listen(std::make_shared<const ListenerPlan>(plan))); });
+  for (int i = 0; i < 6; ++i) {
+    auto stream = s.connect(99);
+    REQUIRE(stream);
+    CHECK(s.read(*stream, "") == (i % 2 == 0 ? "" : "fine\r\n"));
+  }
+  s.world.run_for(1s);
+  CHECK(s.world.events.count("session_bug_caught") == 3);
+  CHECK(budget.open() == 0);
+  struct Run {
+    static Task<bool> drain(ShardListeners& all) {
+      co_await all.drain(Instant::never());
+      co_return true;
+    }
+  };
+  s.finish(Run::drain(listeners), s.machine);
+}
+
+TEST_CASE("control requests: any segmentation, several on one connection; too long or cut ones end it") {
+  Stage s;
+  ConnectionBudget budget({100, 100});
+  ShardListeners listeners({s.machine.clock, s.machine.network, s.machine.random, budget, [] { return nullptr; }},
+                           observe::Scope(s.world.events));
+  struct Echo {
+    static Task<std::string> answer(std::string request) { co_return "<" + request + ">"; }
+  };
+  const auto service = make_control_service({s.machine.clock, Echo::answer});
+  ListenerPlan plan;
+  plan.name = "control";
+  plan.endpoint = {server_address, 98};
+  plan.service = service.get();
+  s.machine.shards.run(0, [&] { REQUIRE(listeners.listen(std::make_shared<const ListenerPlan>(plan))); });
+  const std::string one = store::Key().string("hello").take();
+  const std::string reply = store::Key().string("<hello>").take();
+  auto stream = s.connect(98);
+  REQUIRE(stream);
+  for (const char c : one) s.write(*stream, std::string(1, c));
+  CHECK(s.read(*stream, "hello>") == reply);
+  s.write(*stream, one);
+  CHECK(s.read(*stream, "hello>") == reply);
+  s.write(*stream, store::Key().u32(longest_control_request + 1).take());
+  CHECK(s.read(*stream, "").empty());
+  for (std::size_t size = 0; size < one.size(); ++size) {
+    auto cut = s.connect(98);
+    REQUIRE(cut);
+    if (size > 0) s.write(*cut, one.substr(0, size));
+    cut->end();
+    CHECK(s.read(*cut, "").empty());
+  }
+  struct Run {
+    static Task<bool> drain(ShardListeners& all) {
+      co_await all.drain(Instant::never());
+      co_return true;
+    }
+  };
+  s.finish(Run::drain(listeners), s.machine);
+}
+
+TEST_CASE("the budget counts IPv6 by /64, and never loopback") {
+  ConnectionBudget budget({5, 2});
+  const auto at = [](std::string_view text) { return *IpAddress::parse(text); };
+  auto a = budget.admit(at("2001:db8::1"));
+  auto b = budget.admit(at("2001:db8::2"));
+  CHECK(!budget.admit(at("2001:db8::3")));
+  {
+    auto c = budget.admit(at("2001:db8:0:1::3"));
+    CHECK(c);
+    CHECK(budget.open() == 3);
+  }
+  CHECK(budget.open() == 2);
+  auto d = budget.admit(IpAddress::loopback());
+  auto e = budget.admit(IpAddress::loopback());
+  auto f = budget.admit(IpAddress::loopback());
+  CHECK(f);
+  CHECK(!budget.admit(at("192.0.2.1")));  // All together.
+  a.reset();
+  CHECK(budget.admit(at("192.0.2.1")));
+}

@@ -1,0 +1,209 @@
+"""The program as its operators use it: subcommands, exit codes, with and without a running server."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FACTEUR = os.environ.get("FACTEUR", str(ROOT / "build/release/facteur"))
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class CommandsTest(unittest.TestCase):
+    def setUp(self):
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="facteur-cli-"))
+        self.config = self.home / "facteur.toml"
+        self.port = free_port()
+        self.base = (f'hostname = "mx.example.org"\ndomains = ["example.org"]\npostmaster = "anne@example.org"\n'
+                     f'[server]\ndata = "{self.home}/data"\n[dns]\nmode = "zone"\nzone_file = "{self.home}/zone"\n'
+                     f'[[listener]]\nprotocol = "exchanger"\naddress = "127.0.0.1"\nport = {self.port}\n')
+        (self.home / "zone").write_text("")
+        self.config.write_text(self.base)
+        self.server = None
+
+    def tearDown(self):
+        if self.server and self.server.poll() is None:
+            self.server.terminate()
+            self.server.wait(30)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def run_it(self, *arguments, stdin="", lang="C"):
+        environment = {**os.environ, "LC_ALL": lang}
+        return subprocess.run([FACTEUR, *arguments, "-c", str(self.config)], input=stdin, text=True,
+                              capture_output=True, timeout=60, env=environment)
+
+    def good(self, *arguments, **more):
+        done = self.run_it(*arguments, **more)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def start(self):
+        self.log = open(self.home / "log", "ab")
+        self.addCleanup(self.log.close)
+        self.server = subprocess.Popen([FACTEUR, "serve", "-c", str(self.config)], stdout=self.log, stderr=self.log)
+        for _ in range(400):
+            if self.server.poll() is not None:
+                break
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError("no server: " + (self.home / "log").read_text())
+
+    def test_commands_work_with_and_without_a_server_on_the_same_store(self):
+        self.good("account", "add", "anne@example.org", "--name", "Anne", stdin="secret\n")
+        self.assertEqual(self.run_it("account", "add", "anne@example.org", stdin="x\n").returncode, 1)
+        self.assertEqual(self.run_it("reload").returncode, 4)
+        self.start()
+        self.assertIn("anne@example.org", self.good("account", "list"))
+        self.good("account", "add", "paul@example.org", stdin="secret\n")
+        self.good("alias", "add", "team@example.org", "anne@example.org", "paul@example.org")
+        self.good("domain", "add", "new.example")
+        self.assertTrue(json.loads(self.good("status", "--json"))["running"])
+        self.server.terminate()
+        self.assertEqual(self.server.wait(30), 0)
+        accounts = json.loads(self.good("account", "list", "--json"))
+        self.assertEqual([a["address"] for a in accounts], ["anne@example.org", "paul@example.org"])
+        self.assertIn("team@example.org", self.good("alias", "list"))
+        self.assertIn("new.example", self.good("domain", "list"))
+        self.assertFalse(json.loads(self.good("status", "--json"))["running"])
+
+    def test_two_processes_never_have_one_store(self):
+        self.start()
+        second = subprocess.run([FACTEUR, "serve", "-c", str(self.config)], capture_output=True, text=True, timeout=60)
+        self.assertEqual(second.returncode, 5, second.stderr)
+        # Without the socket, commands must not go behind the server's back.
+        os.rename(self.home / "data/control.sock", self.home / "data/hidden.sock")
+        done = self.run_it("account", "list")
+        self.assertEqual(done.returncode, 5, done.stderr)
+
+    def test_a_killed_server_leaves_nothing_in_the_way(self):
+        self.good("account", "add", "anne@example.org", stdin="secret\n")
+        self.start()
+        self.server.send_signal(signal.SIGKILL)
+        self.server.wait(30)
+        self.assertIn("anne@example.org", self.good("account", "list"))
+        self.start()
+        self.assertIn("anne@example.org", self.good("account", "list"))
+
+    def test_reload_says_all_that_is_wrong_and_keeps_the_old(self):
+        self.start()
+        self.config.write_text(self.base + "[limit]\nrecipients = 5\n[queue]\nexpiry = 5\n")
+        # The command reads the file too, to find the socket; a signal reaches the server alone.
+        self.assertEqual(self.run_it("config", "check").returncode, 3)
+        self.server.send_signal(signal.SIGHUP)
+        for _ in range(100):
+            text = (self.home / "log").read_text()
+            if "configuration_not_reloaded" in text:
+                break
+            time.sleep(0.05)
+        self.assertIn("there is no option limit", text)
+        self.assertIn("queue.expiry", text)
+        self.config.write_text(self.base.replace('["example.org"]', '["example.org", "more.example"]'))
+        self.good("reload")
+        self.assertIn("more.example", self.good("domain", "list"))
+
+    def test_configuration(self):
+        self.good("config", "check")
+        self.config.write_text('hostname = "mx.example.org"\ndomain = ["example.org"]\n')
+        wrong = self.run_it("config", "check")
+        self.assertEqual(wrong.returncode, 3)
+        self.assertIn(f"{self.config}:2: there is no option domain; did you mean domains?", wrong.stdout)
+        self.assertIn("postmaster is missing", wrong.stdout)
+        self.assertEqual(self.run_it("serve").returncode, 3)
+        self.config.write_text(self.base + "[limits]\nrecipients = 500\n")
+        self.assertIn("limits.recipients = 500", self.good("config", "diff"))
+        self.assertIn("RFC 5321 §4.5.3.1.8", self.good("config", "explain", "limits.recipients"))
+        self.assertIn("did you mean limits.recipients?", self.run_it("config", "explain", "limits.recipient").stderr)
+        example = self.good("config", "example")
+        self.config.write_text(example)
+        self.good("config", "check")
+        self.assertEqual(self.good("config", "reference"), (ROOT / "docs/reference.md").read_text())
+
+    def test_init_writes_a_file_that_works_and_never_over_another(self):
+        self.assertEqual(self.run_it("init", "--hostname", "a.example", "--domain", "b.example",
+                                     "--postmaster", "p@b.example").returncode, 1)
+        self.config.unlink()
+        self.good("init", "--hostname", "a.example", "--domain", "b.example", "--postmaster", "p@b.example",
+                  "--data", str(self.home / "data"))
+        self.good("config", "check")
+        self.config.unlink()
+        self.assertEqual(self.run_it("init", "--hostname", "not a name", "--domain", "b.example",
+                                     "--postmaster", "p@b.example").returncode, 2)
+
+    def test_wrong_usage(self):
+        for arguments in (["account"], ["account", "frobnicate"], ["no-such-command"], ["account", "add"], ["--nonsense"]):
+            self.assertEqual(self.run_it(*arguments).returncode, 2, arguments)
+        self.assertEqual(subprocess.run([FACTEUR], capture_output=True, timeout=60).returncode, 2)
+        self.assertEqual(self.run_it("account", "add", "anne@example.org", stdin="\n").returncode, 1)
+
+    def test_passwords_are_never_arguments(self):
+        self.assertNotIn("--password ", self.good("help"))
+        done = self.run_it("account", "add", "anne@example.org", "secret")
+        self.assertEqual(done.returncode, 2)
+
+    def test_help_is_complete_in_both_languages(self):
+        for lang in ("C", "fr_FR.UTF-8"):
+            text = self.good("help", lang=lang)
+            self.assertIsNone(re.search(r"<(help|error|demo)[.\w]*>", text), lang)  # A phrase that is not there.
+        self.assertIn("La file d'attente est vide", self.good("queue", "list", "--lang", "fr"))
+
+    def test_a_port_that_is_taken_is_named(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", self.port))
+            taken.listen()
+            done = subprocess.run([FACTEUR, "serve", "-c", str(self.config)], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"exchanger-{self.port} (127.0.0.1:{self.port})", done.stderr)
+
+    def test_the_demonstration_brings_its_letter_home_and_leaves_nothing(self):
+        temporary = self.home / "tmp"
+        temporary.mkdir()
+        for lang in ("en", "fr"):
+            base = 20000 + os.getpid() % 20000
+            done = subprocess.run([FACTEUR, "demo", "--once", "--lang", lang, "--base-port", str(base)],
+                                  capture_output=True, text=True, timeout=120,
+                                  env={**os.environ, "TMPDIR": str(temporary)})
+            self.assertEqual(done.returncode, 0, done.stderr + done.stdout)
+            for line in ("220 smtp.free.example", "wanadoo.example MX ?", "220 smtp.wanadoo.example", "+OK", "* 1 EXISTS"):
+                self.assertIn(line, done.stdout)
+            self.assertNotIn("<demo.", done.stdout)
+        self.assertEqual(list(temporary.iterdir()), [])
+
+    def test_the_demonstration_stays_until_it_is_told_to_stop(self):
+        base = 20000 + (os.getpid() + 7) % 20000
+        process = subprocess.Popen([FACTEUR, "demo", "--lang", "en", "--base-port", str(base)], stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True)
+        text = ""
+        while "Ctrl-C" not in text:
+            line = process.stdout.readline()
+            self.assertTrue(line, text)
+            text += line
+        swaks = re.search(r"^swaks .*$", text, re.M).group(0)
+        if shutil.which("swaks"):
+            done = subprocess.run(swaks, shell=True, capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 0, done.stdout)
+        folder = re.search(r"(\S*facteur-demo-\w+)/log", text).group(1)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(30), 0)
+        process.stdout.close()
+        self.assertFalse(os.path.exists(folder))
+
+
+if __name__ == "__main__":
+    FACTEUR = sys.argv.pop(1) if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else FACTEUR
+    unittest.main()
