@@ -40,6 +40,9 @@ class StoreArrival : public Arrival {
   Task<smtp::Reply> on(const smtp::AppendContent& content) override;
   Task<smtp::Reply> on(const smtp::AcceptContent&) override;
 
+  Task<smtp::Reply> on(const smtp::Verify& name) override;
+  Task<smtp::Reply> on(const smtp::StartQueue& queue) override;
+
   void forget_mail() override { mail_.reset(); }
   void secured(std::string protocol, std::string cipher) override;
   void logged_in(directory::AccountId account, std::string login) override;

@@ -68,6 +68,10 @@ class Arrival {
   // 250 only after the commit: copies in mailboxes, queue records, all or nothing.
   virtual Task<smtp::Reply> on(const smtp::AcceptContent&) = 0;
 
+  virtual Task<smtp::Reply> on(const smtp::Verify& name) = 0;
+  // Only for domains we relay for (RELIABILITY S86).
+  virtual Task<smtp::Reply> on(const smtp::StartQueue& queue) = 0;
+
   virtual void forget_mail() = 0;
   virtual void secured(std::string protocol, std::string cipher) = 0;  // TLS is up.
   virtual void logged_in(directory::AccountId account, std::string login) = 0;

@@ -353,6 +353,33 @@ TEST_CASE_FIXTURE(Stage,
   CHECK(entry.recipients[1].notify == smtp::RcptParameters::never);
 }
 
+TEST_CASE_FIXTURE(Stage, "RFC 5321 §3.5: VRFY tells of our own users only, and says when a name is ambiguous") {
+  auto arrival = arrive(Role::exchanger);
+  const auto verify = [&](const std::string& name) { return run(arrival->on(smtp::Verify{name})); };
+  CHECK(verify("anne").code == 250);
+  CHECK(verify("anne").text == "<anne@t.example>");
+  CHECK(verify("<both@t.example>").code == 250);
+  CHECK(verify("nobody").code == 550);
+  CHECK(verify("x@remote.example").code == 252);
+  CHECK(verify("a b c").code == 550);
+  REQUIRE(run(directory.add_domain("second.example")));
+  add("anne@second.example");
+  CHECK(verify("anne").code == 553);
+}
+
+TEST_CASE_FIXTURE(Stage, "RFC 1985 §5.3: ETRN starts what waits for a domain we relay for, and for no other") {
+  auto arrival = arrive(Role::exchanger);
+  const auto start = [&](const std::string& node) { return run(arrival->on(smtp::StartQueue{node})).code; };
+  CHECK(start("backup.example") == 251);
+  REQUIRE(send(*arrival, "<x@remote.example>", {"<one@backup.example>"}, letter).code == 250);
+  CHECK(start("backup.example") == 253);
+  CHECK(start("@Backup.example") == 253);
+  CHECK(start("remote.example") == 459);
+  CHECK(start("t.example") == 459);
+  CHECK(start("#queue") == 459);
+  CHECK(start("@") == 459);
+}
+
 TEST_CASE_FIXTURE(Stage, "a message that was forgotten leaves nothing, and the next one starts afresh") {
   auto arrival = arrive(Role::exchanger);
   REQUIRE(from(*arrival, "<x@remote.example>").positive());

@@ -47,6 +47,8 @@ smtp::ServerParameters parameters_for(const Manners& manners, const Connection& 
     p.random.resize(32);
     manners.doors.random.fill(p.random);
   }
+  p.vrfy = manners.smtp.vrfy;
+  p.etrn = manners.smtp.etrn && connection.listener.protocol == Protocol::exchanger;
   p.message_size = limits.message_size;
   p.recipients = limits.recipients;
   p.command_line = limits.smtp_line;
@@ -171,6 +173,12 @@ class Conversation {
       session_.answer(reply);
     } else if (const auto* client = std::get_if<smtp::AcceptClient>(&question)) {
       const auto reply = co_await arrival_->on(*client);
+      session_.answer(reply);
+    } else if (const auto* name = std::get_if<smtp::Verify>(&question)) {
+      const auto reply = co_await arrival_->on(*name);
+      session_.answer(reply);
+    } else if (const auto* queue = std::get_if<smtp::StartQueue>(&question)) {
+      const auto reply = co_await arrival_->on(*queue);
       session_.answer(reply);
     } else if (auto* login = std::get_if<smtp::Authenticate>(&question)) {
       const auto reply = co_await authenticate(std::move(login->credentials));

@@ -26,12 +26,12 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 18> texts{{
     {"RSET", "RSET: forgets the message begun (RFC 5321 section 4.1.1.5)"},
     {"NOOP", "NOOP: nothing (RFC 5321 section 4.1.1.9)"},
     {"QUIT", "QUIT: ends the session (RFC 5321 section 4.1.1.10)"},
-    {"VRFY", "VRFY <name>: answered with 252, addresses are not told (RFC 5321 section 3.5.3)"},
+    {"VRFY", "VRFY <name>: is there such a mailbox? 252 where that is not told (RFC 5321 section 3.5.3)"},
     {"EXPN", "EXPN <list>: not offered (RFC 5321 section 7.3)"},
     {"HELP", "HELP [command]: this (RFC 5321 section 4.1.1.8)"},
     {"STARTTLS", "STARTTLS: begins TLS; then EHLO again (RFC 3207 section 4)"},
     {"AUTH", "AUTH <mechanism> [initial response]: log in (RFC 4954 section 4)"},
-    {"ETRN", "ETRN: not offered (RFC 1985)"},
+    {"ETRN", "ETRN <domain>: try the mail that waits for it now (RFC 1985)"},
     {"TURN", "TURN: not offered (RFC 5321 appendix F.1)"},
 }};
 

@@ -11,6 +11,7 @@ namespace facteur::smtp {
 namespace {
 
 constexpr std::size_t longest_login_line = 12288;  // RFC 4954 §4.
+constexpr std::size_t most_queue_starts = 10;      // Of one connection.
 constexpr std::size_t flood = 64 * 1024;  // Octets without a line end before we stop listening (RELIABILITY S12).
 
 // A line of another protocol that reaches us by mistake or by malice (RELIABILITY S9, S10): HTTP, IMAP, POP3, SIP.
@@ -127,7 +128,7 @@ const ServerSession::State::Verb* ServerSession::State::find_verb(std::string_vi
       {"VRFY", 0, &S::vrfy},
       {"HELP", 0, &S::help_with},
       {"EXPN", 0, &S::not_offered},
-      {"ETRN", 0, &S::not_offered},
+      {"ETRN", V::after_hello | V::after_login, &S::etrn},
       {"TURN", 0, &S::not_offered},
       {"ATRN", 0, &S::not_offered},
   }};
@@ -168,6 +169,7 @@ void ServerSession::State::greet_back(const Reply& given) {
     text += "\nAUTH";
     for (const auto mechanism : parameters.mechanisms) text.append(" ").append(sasl::name(mechanism));
   }
+  if (parameters.etrn) text += "\nETRN";
   if (!parameters.lmtp) text += "\nHELP";
   reply(250, "", text);
 }
@@ -234,7 +236,18 @@ void ServerSession::State::quit(Bytes) {
 void ServerSession::State::vrfy(Bytes text) {
   if (text.empty()) return wrong(501, "5.5.4", "Whom?");
   // RFC 5321 §7.3, RFC 5321 §3.5.3: 252 where addresses are not told.
-  reply(252, "2.1.5", "Send mail to it and see");
+  if (!parameters.vrfy) return reply(252, "2.1.5", "Send mail to it and see");
+  ask(Open::plain, Verify{std::string(text)});
+}
+
+// RFC 1985 §5: asks that the mail waiting for a node be tried now.
+void ServerSession::State::etrn(Bytes text) {
+  if (!parameters.etrn) return not_offered({});
+  if (text.empty() || text.contains(' ')) return wrong(501, "5.5.4", "Write ETRN and a domain");
+  if (mail) return wrong(503, "5.5.1", "Not inside a message");
+  // Looking through the queue costs: not without end.
+  if (++queues_started > most_queue_starts) return reply(458, "4.7.0", "Enough of that for one connection");
+  ask(Open::plain, StartQueue{std::string(text)});
 }
 
 void ServerSession::State::help_with(Bytes text) {

@@ -185,6 +185,8 @@ void ServerSession::answer(const Reply& reply) {
       return s.sender_answered(reply);
     case Open::recipient:
       return s.recipient_answered(reply);
+    case Open::plain:
+      return s.reply(reply, 252, "2.0.0", "Ok");
     case Open::append:
       return s.appended(reply);
     case Open::accept:

@@ -34,6 +34,9 @@ struct ServerParameters {
   bool plaintext_login = false;             // AUTH without TLS: loopback only (DECISIONS.md 27).
   std::string random;                       // At least 16 octets, drawn for this session: nonces.
 
+  bool vrfy = false;  // Answer VRFY by asking; else 252.
+  bool etrn = false;  // RFC 1985: offered.
+
   std::uint64_t message_size = 50 * 1024 * 1024;
   std::size_t recipients = 1000;        // 452 4.5.3 beyond (RFC 5321 §4.5.3.1.10).
   std::size_t command_line = 2048;      // CRLF included; AUTH and its responses may take 12,288 (RFC 4954 §4).
@@ -75,12 +78,18 @@ struct AcceptRecipient {
   message::Address recipient;  // Empty domain: "postmaster" (RFC 5321 §4.1.1.3).
   RcptParameters parameters;
 };
+struct Verify {  // VRFY: 250 with the mailbox, 550, 553, 252 (RFC 5321 §3.5.3). Asked only if `vrfy`.
+  std::string name;
+};
+struct StartQueue {  // ETRN: 250 to 253, 458 or 459 (RFC 1985 §5.3). Asked only if `etrn`.
+  std::string node;
+};
 struct AppendContent {
   Bytes content;  // Dot-unstuffed; borrowed until answer().
 };
 struct AcceptContent {};  // The final dot: do we take responsibility? LMTP: answer() with one reply a recipient.
 using Question = std::variant<AcceptClient, Greeted, Authenticate, FetchVerifier, AcceptSender, AcceptRecipient,
-                              AppendContent, AcceptContent>;
+                              AppendContent, AcceptContent, Verify, StartQueue>;
 
 // Orders: to be carried out, nothing to answer.
 struct Send {

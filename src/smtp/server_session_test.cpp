@@ -68,7 +68,7 @@ TEST_RFC("5321 §4.1.1", "one command, one reply: syntax") {
       {"", "VRFY", "501"},
       {"", "VRFY anne", "252"},
       {"", "EXPN list", "502"},
-      {"", "ETRN example.org", "502"},
+      {hello, "ETRN example.org", "502"},
       {"", "WHATISTHIS", "500"},
       {"", "", "500"},
       {"", "DATA", "503"},
@@ -174,6 +174,27 @@ TEST_RFC("5321 §4.1.4", "order of commands: EHLO and RSET forget the message, r
         "250 550 250 250 354");
   CHECK(server.code("x\r\n.\r\n") == "250");
   CHECK(server.code("DATA\r\n") == "503");
+}
+
+TEST_RFC("1985 §5.3", "ETRN and VRFY are asked of others where they are switched on, and have a limit") {
+  auto parameters = test::exchanger();
+  parameters.etrn = parameters.vrfy = true;
+  TestServer server(parameters);
+  server.override = [](const Question& q) -> std::optional<Reply> {
+    if (std::holds_alternative<Verify>(q)) return Reply{250, "2.1.5", "<" + std::get<Verify>(q).name + "@example.org>"};
+    if (std::holds_alternative<StartQueue>(q)) return Reply{253, "2.0.0", std::get<StartQueue>(q).node};
+    return std::nullopt;
+  };
+  server.take();
+  CHECK(server.code("ETRN example.org\r\n") == "503");
+  CHECK(server.say("EHLO c\r\n").contains("250-ETRN\r\n"));
+  CHECK(server.say("VRFY anne\r\n") == "250 2.1.5 <anne@example.org>\r\n");
+  CHECK(server.code("ETRN\r\n") == "501");
+  CHECK(server.code("ETRN a b\r\n") == "501");
+  for (int i = 0; i < 10; ++i) CHECK(server.say("ETRN @example.org\r\n") == "253 2.0.0 @example.org\r\n");
+  CHECK(server.code("ETRN example.org\r\n") == "458");
+  server.say("MAIL FROM:<>\r\n");
+  CHECK(server.code("ETRN example.org\r\n") == "503");
 }
 
 TEST_RFC("5321 §4.5.3.1.10", "too many recipients get 452; the others stay") {

@@ -41,7 +41,7 @@ struct ServerSession::State {
     closing,    // Replies, then Close.
     closed,
   };
-  enum class Open : std::uint8_t { none, client, greeted, login, verifier, sender, recipient, append, accept };
+  enum class Open : std::uint8_t { none, client, greeted, login, verifier, sender, recipient, append, accept, plain };
 
   ServerParameters parameters;
   Phase phase = Phase::connected;
@@ -62,7 +62,7 @@ struct ServerSession::State {
   std::string helo;
   bool extended = false;
   bool logged_in = false;
-  std::size_t errors = 0, refused = 0, failed_logins = 0, messages = 0;
+  std::size_t errors = 0, queues_started = 0, refused = 0, failed_logins = 0, messages = 0;
   bool discarding_line = false;
   std::size_t discarded = 0;
   std::size_t lingered = 0;
@@ -119,6 +119,7 @@ struct ServerSession::State {
   void noop(Bytes text);
   void quit(Bytes text);
   void vrfy(Bytes text);
+  void etrn(Bytes text);
   void help_with(Bytes text);
   void starttls(Bytes text);
   void sender_answered(const Reply& given);
