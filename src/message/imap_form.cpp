@@ -14,7 +14,7 @@ namespace facteur::message {
 namespace {
 
 constexpr std::size_t max_listed = 5'000;          // Addresses shown of one field.
-constexpr std::size_t max_form_octets = 4u << 20;  // Envelopes of inner messages behind this are left empty.
+constexpr std::size_t max_form_octets = 1u << 20;  // Envelopes of inner messages behind this are left empty.
 constexpr std::string_view empty_envelope = "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)";
 
 void append_number(std::string& out, std::uint64_t value) {

@@ -15,8 +15,10 @@ namespace facteur::pop3 {
 namespace {
 
 constexpr std::size_t room_octets = 4 * 1024;
-constexpr std::size_t longest_line = 4 * 1024 - 2;  // RFC 2449 §4: 255 at least; RFC 5034 §4: SASL needs more.
-constexpr std::size_t output_octets = 16 * 1024;    // Replies gathered before they are sent.
+constexpr std::size_t longest_line = 4 * 1024 - 2;   // RFC 2449 §4: 255 at least; RFC 5034 §4: SASL needs more.
+constexpr std::size_t output_octets = 16 * 1024;     // Replies gathered before they are sent.
+constexpr std::size_t gathered_octets = 128 * 1024;  // Short messages asked for in one go are sent in one go.
+constexpr std::size_t gathered_pieces = 256;
 constexpr std::size_t portion_pieces = 512;
 constexpr std::size_t portion_octets = 512 * 1024;
 constexpr int most_errors = 20;  // In a row.
@@ -135,6 +137,37 @@ bool ServerSession::State::stream_listing() {
   return true;
 }
 
+// Moves replies, and the next portion of a message, behind what waits to be sent.
+void ServerSession::State::gather() {
+  if (!out.empty()) {
+    gathered += out.size();
+    pieces.emplace_back(replies.emplace_back(std::exchange(out, {})));
+  }
+  if (!content.active()) return;
+  const std::size_t before = pieces.size();
+  content.write(pieces, portion_pieces, portion_octets);
+  for (std::size_t i = before; i < pieces.size(); ++i) gathered += pieces[i].size();
+}
+
+// Lines, listings and messages, until something must be asked or enough is there to be sent.
+void ServerSession::State::carry_out() {
+  for (bool more = true; more;) {
+    const std::size_t before = begin;
+    const bool message = content.active();
+    read_lines();
+    stream_listing();
+    gather();
+    more = (begin != before || (message && !content.active())) && gathered < gathered_octets &&
+           pieces.size() < gathered_pieces;
+  }
+}
+
+// Whether the next message, which the client has asked for already, may come before what is there is sent.
+bool ServerSession::State::may_gather_more() const {
+  return question && std::holds_alternative<FetchMessage>(*question) && !content.active() &&
+         gathered < gathered_octets && pieces.size() < gathered_pieces;
+}
+
 ServerSession::ServerSession(ServerParameters parameters, Instant now)
     : state_(std::make_unique<State>(std::move(parameters), now)) {
   auto& s = *state_;
@@ -190,8 +223,9 @@ void ServerSession::drain() { state_->draining = true; }
 void ServerSession::sent(Instant now) {
   auto& s = *state_;
   s.sending = false;
-  s.out.clear();
+  s.replies.clear();
   s.pieces.clear();
+  s.gathered = 0;
   s.last_octet = now;
 }
 
@@ -284,15 +318,14 @@ std::optional<Action> ServerSession::next() {
   auto& s = *state_;
   if (s.closed || s.sending) return std::nullopt;
   if (s.asked != Asked::nothing && !s.question) return std::nullopt;  // The answer is awaited.
-  s.read_lines();
+  s.carry_out();
   if (s.draining && s.asked == Asked::nothing && s.listing == State::Listing::none && !s.content.active() &&
       !s.closing && !s.starting_tls) {
     s.error(Say::stopping, "SYS/TEMP");
     s.close_after_output();
+    s.gather();
   }
-  s.stream_listing();
-  if (!s.out.empty()) s.pieces.emplace_back(s.out);
-  if (s.content.active()) s.content.write(s.pieces, portion_pieces, portion_octets);
+  if (s.holds_message && !s.pieces.empty() && s.may_gather_more()) return std::exchange(s.question, std::nullopt);
   if (!s.pieces.empty()) {
     s.sending = true;
     return Send{s.pieces};
@@ -310,7 +343,7 @@ std::optional<Action> ServerSession::next() {
   if (s.begin == s.end) {  // Idle: the buffer goes back.
     s.input = {};
     s.begin = s.end = 0;
-    s.out.shrink_to_fit();
+    s.pieces.shrink_to_fit();
   }
   return std::nullopt;
 }

@@ -52,7 +52,7 @@ struct CheckApop {
 };
 // Lock the mailbox of who has logged in, and show it; answer with opened() or open_refused().
 struct OpenMaildrop {};
-// Give the octets of a message; answer with message() or message_missing().
+// Give the octets of a message; answer with message() or message_missing(). Several may be asked for before Send.
 struct FetchMessage {
   std::size_t index;
 };
@@ -68,7 +68,7 @@ struct Update {
 struct Send {
   std::span<const Bytes> pieces;
 };
-// The octets given to message() are not needed any more.
+// The octets given to message(), all so far, are not needed any more.
 struct ForgetMessage {};
 // Everything has been sent: begin the TLS handshake, then call tls_started() (or ended()).
 struct StartTls {};

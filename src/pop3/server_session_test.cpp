@@ -45,6 +45,7 @@ struct Driver {
   }();
   std::string said;
   std::string log;  // What was asked and ordered, but Send.
+  int sends = 0;
   bool in_use = false;
   bool update_fails = false;
   bool temporary = false;
@@ -80,7 +81,8 @@ struct Driver {
     session->updated(!update_fails);
   }
   void act(const Send& send) {
-    CHECK(send.pieces.size() <= 600);
+    CHECK(send.pieces.size() <= 800);
+    ++sends;
     for (const Bytes piece : send.pieces) said += piece;
     session->sent(now);
   }
@@ -321,6 +323,19 @@ TEST_RFC("2449 §6.6", "pipelined commands give the same replies however the oct
     CHECK(d.give(script, cut) == expected);
     CHECK(d.log == whole.log);
   }
+}
+
+TEST_RFC("2449 §6.6", "short messages asked for in one go are sent in one go") {
+  Driver d;
+  d.login();
+  d.sends = 0;
+  const std::string both = d.give("RETR 2\r\nRETR 3\r\nNOOP\r\nRETR 2\r\n");
+  CHECK(d.sends == 1);
+  CHECK(both == d.give("RETR 2\r\n") + d.give("RETR 3\r\n") + d.give("NOOP\r\n") + d.give("RETR 2\r\n"));
+  d.messages[0].content.assign(200'000, 'x');
+  d.sends = 0;
+  d.give("RETR 1\r\nRETR 1\r\nRETR 1\r\n");
+  CHECK(d.sends == 3);
 }
 
 TEST_CASE("large messages and listings are sent in portions, and no memory is held when idle") {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,12 +32,14 @@ struct ServerSession::State {
   std::size_t end = 0;
   bool skipping_line = false;  // Passing over the rest of a line that was too long.
 
-  // Output: text, then the pieces of a message or of a listing.
+  // Output: replies are written to `out`; `pieces` is what goes out next, replies and messages in order.
   std::string out;
+  std::deque<std::string> replies;  // What `pieces` shows of replies.
   std::vector<Bytes> pieces;
+  std::size_t gathered = 0;  // Octets of `pieces`.
   bool sending = false;
   ContentWriter content;
-  bool holds_message = false;  // The driver keeps its octets for us.
+  bool holds_message = false;  // The driver keeps octets of messages for us.
   bool top = false;
   std::uint64_t top_lines = 0;
   std::size_t fetched = 0;
@@ -84,6 +87,9 @@ struct ServerSession::State {
   void read_lines();
   void line(Bytes line);
   bool stream_listing();
+  void gather();
+  void carry_out();
+  bool may_gather_more() const;
   void close_after_output() { closing = true; }
 
   // ---- commands (commands.cpp)

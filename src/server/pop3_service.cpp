@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -111,7 +112,7 @@ class Pop3Connection {
   std::optional<store::AccountId> account_;
   mailbox::MailboxId inbox_;
   std::shared_ptr<const ViewMaildrop> maildrop_;
-  std::optional<mailbox::MessageText> text_;  // The message being sent: pinned until it has been.
+  std::deque<mailbox::MessageText> texts_;  // The messages being sent: pinned until they have been.
   Instant began_;
   std::uint64_t retrieved_ = 0;
   std::uint64_t deleted_ = 0;
@@ -141,7 +142,7 @@ Task<void> Pop3Connection::run() {
     while (auto action = session_.next()) co_await perform(*action);
     if (!session_.closed()) co_await wait();
   }
-  text_.reset();
+  texts_.clear();
   if (connection_.stream) connection_.stream->close();
   connection_.scope.event("pop3_session_finished")
       .field("account", account_.value_or(store::AccountId()).value)
@@ -179,7 +180,7 @@ Task<void> Pop3Connection::perform(pop3::Action& action) {
   } else if (const auto* wanted = std::get_if<pop3::FetchMessage>(&action)) {
     co_await fetch(wanted->index);
   } else if (std::holds_alternative<pop3::ForgetMessage>(action)) {
-    text_.reset();
+    texts_.clear();
   } else if (auto* claim = std::get_if<pop3::Authenticate>(&action)) {
     co_await log_in(*claim);
   } else if (auto* who = std::get_if<pop3::FetchVerifier>(&action)) {
@@ -300,11 +301,11 @@ Task<void> Pop3Connection::fetch(std::size_t index) {
     session_.message_missing(text.error().temporary());
     co_return;
   }
-  text_ = std::move(*text);
+  const auto& kept = texts_.emplace_back(std::move(*text));
   std::vector<Bytes> pieces;
-  pieces.reserve(1 + text_->content.pieces().size());
-  if (!text_->prefix.empty()) pieces.emplace_back(text_->prefix);
-  pieces.insert(pieces.end(), text_->content.pieces().begin(), text_->content.pieces().end());
+  pieces.reserve(1 + kept.content.pieces().size());
+  if (!kept.prefix.empty()) pieces.emplace_back(kept.prefix);
+  pieces.insert(pieces.end(), kept.content.pieces().begin(), kept.content.pieces().end());
   ++retrieved_;
   session_.message(std::move(pieces));
 }
