@@ -140,12 +140,13 @@ void Postman::activate(queue::Entry entry) {
     auto why = content ? Failure{Failure::Kind::corrupt, "F-7021", "The content of a queued message is missing", {}}
                        : content.error();
     world_.scope.event("queue_content_unreadable").failure(why).field("queue_id", to_string(id));
-    wait_until(id, world_.clock.now() + longest_delay(*parameters_));
-    return;
+    if (why.kind != Failure::Kind::corrupt) return wait_until(id, world_.clock.now() + 10min);
   }
   auto job = std::make_unique<Job>();
   job->entry = std::move(entry);
-  job->content = std::move(**content);
+  // Damaged on our disk: nobody gets it, and the sender hears of it, who may have it still (RELIABILITY R17).
+  job->damaged = !content || !*content;
+  if (!job->damaged) job->content = std::move(**content);
   auto& placed = *jobs_.emplace(id, std::move(job)).first->second;
   dispatch(placed);
 }
@@ -154,7 +155,12 @@ void Postman::activate(queue::Entry entry) {
 void Postman::dispatch(Job& job) {
   const auto id = job.entry.id;
   Plan plan;
-  for (const auto recipient : due_recipients(job.entry)) expand(job, recipient, plan);
+  for (const auto recipient : due_recipients(job.entry)) {
+    if (job.damaged)
+      plan.decided.emplace_back(recipient, permanent("5.3.0", "The message was damaged on the disk of this server"));
+    else
+      expand(job, recipient, plan);
+  }
   job.open = plan.elsewhere.size() + plan.here.size() + (plan.decided.empty() ? 0 : 1) + 1;
   for (auto& to : plan.here) rounds_.add(std::nullopt, job.entry.sender, Attempt{id, {std::move(to)}});
   for (auto& [key, group] : plan.elsewhere) {

@@ -34,6 +34,7 @@ class Postman : public Delivery {
     queue::Entry entry;
     store::Content content;
     std::size_t open = 0;  // Attempts not ended.
+    bool damaged = false;  // The content cannot be read any more.
     bool removed = false;  // By an operator.
     bool again = false;    // To be tried again at once (an operator wants it).
     Turn turn;             // One conclusion after the other: each writes what the last one knew.

@@ -415,3 +415,27 @@ TEST_CASE("postman: drain lets what is being sent end, and waits for nobody who 
     CHECK(office.empty() == !silent);
   }
 }
+
+TEST_CASE("postman: a letter whose content is damaged on the disk goes to nobody, and its sender hears of it") {
+  Office office(19);
+  office.world.zone.add(zone);
+  Peer peer(office.world, peer_address);
+  office.start();
+  const auto id = office.send({"carl@elsewhere.example", "bob@example.org"}, "anne@example.org",
+                              [](queue::Entry& entry) { entry.held = true; });
+  office.engine->corrupt((*office.queue->find(id))->content);
+  struct Local {
+    static Task<void> release(queue::Queue& queue, queue::QueueId held) {
+      auto released = co_await queue.hold(held, false);
+      CHECK(released);
+    }
+  };
+  TaskGroup tasks;
+  tasks.start(Local::release(*office.queue, id));
+  REQUIRE(office.run_until_seen("delivery_recipient_failed", 2, 1min));
+  REQUIRE(office.run_until_empty(1h));
+  CHECK(peer.messages.empty());
+  REQUIRE(office.mailboxes->filed().size() == 1);
+  CHECK(office.mailboxes->filed()[0].account == store::AccountId(1));
+  CHECK(office.mailboxes->filed()[0].text.find("5.3.0") != std::string::npos);
+}

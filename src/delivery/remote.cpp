@@ -89,8 +89,10 @@ Task<Remote::Tried<Route>> Remote::find_route() {
 
 bool Remote::is_us(const IpAddress& address) const {
   if (parameters_->allow_loopback) return false;
-  return address.is_loopback() ||
-         std::ranges::find(parameters_->our_addresses, address) != parameters_->our_addresses.end();
+  // 0.0.0.0 and :: lead to this machine, too.
+  const bool unspecified = std::ranges::all_of(address.octets, [](std::uint8_t octet) { return octet == 0; });
+  const auto& ours = parameters_->our_addresses;
+  return unspecified || address.is_loopback() || std::ranges::find(ours, address) != ours.end();
 }
 
 Task<Remote::Tried<std::vector<IpAddress>>> Remote::find_addresses(const Route& route, const Route::Host& host) {

@@ -39,7 +39,7 @@ TEST_CASE("remote: several letters to one destination share connections, at most
   CHECK(peer.connections < 60);
 }
 
-TEST_RFC("5321 §5.1", "all exchangers are tried in order; if all are down the mail waits") {
+TEST_RFC("5321 §5.1", "all exchangers are tried in order, and if all are down the mail waits") {
   Office office(3);
   office.world.zone.add(R"(
     elsewhere.example MX 10 dead.elsewhere.example
@@ -64,9 +64,9 @@ TEST_RFC("5321 §5.1", "all exchangers are tried in order; if all are down the m
 }
 
 TEST_RFC("7505 §3", "null MX, missing domains and mail for ourselves are final at the first attempt") {
-  const std::pair<const char*, const char*> cases[] = {{"null.example", "5.1.10"}, {"missing.example", "5.1.2"},
-                                                       {"loop.example", "5.4.6"},  {"looped.example", "5.4.6"},
-                                                       {"bare.example", "5.1.2"},  {"hollow.example", "5.4.4"}};
+  const std::pair<const char*, const char*> cases[] = {
+      {"null.example", "5.1.10"}, {"missing.example", "5.1.2"}, {"loop.example", "5.4.6"}, {"looped.example", "5.4.6"},
+      {"bare.example", "5.1.2"},  {"hollow.example", "5.4.4"},  {"zero.example", "5.4.6"}};
   for (const auto& [domain, status] : cases) {
     CAPTURE(domain);
     Office office(4);
@@ -77,6 +77,7 @@ TEST_RFC("7505 §3", "null MX, missing domains and mail for ourselves are final 
       cname.example A 10.0.0.1
       bare.example TXT nothing
       hollow.example MX 1 gone.example
+      zero.example A 0.0.0.0
     )");
     office.start();
     office.send({std::string("carl@") + domain});
@@ -215,4 +216,17 @@ TEST_CASE("remote: a smarthost that must have TLS and has none gets nothing, and
   REQUIRE(office.run_until_seen("delivery_recipient_deferred", 3));
   CHECK(relay.messages.empty());
   CHECK(office.postman->status().failed == 0);
+}
+
+TEST_CASE("remote: what cannot be reached by SMTPUTF8 or may not be relayed is returned, not changed") {
+  Office office(18);
+  office.world.zone.add(zone);
+  Peer peer(office.world, peer_address);
+  office.start();
+  // S2: a message with a bare LF inside, as an import could have brought it, never leaves.
+  office.send({"carl@elsewhere.example"}, "anne@example.org",
+              [](queue::Entry& entry) { entry.prefix = "X: a\nMAIL FROM:<x>\r\n"; });
+  REQUIRE(office.run_until_empty(1h));
+  CHECK(peer.messages.empty());
+  CHECK(office.postman->status().failed == 1);
 }

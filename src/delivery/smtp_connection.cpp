@@ -6,9 +6,10 @@ namespace facteur::delivery {
 
 namespace {
 
-crypto::TlsClientParameters tls_parameters(const std::string& host) {
+// An address literal names no certificate; its address may.
+crypto::TlsClientParameters tls_parameters(const SmtpConnection::Peer& peer) {
   crypto::TlsClientParameters out;
-  out.host = host;
+  out.host = peer.host.starts_with('[') ? to_string(peer.endpoint.address) : peer.host;
   return out;
 }
 
@@ -45,7 +46,7 @@ Task<Result<std::unique_ptr<SmtpConnection>>> SmtpConnection::open_once(const Su
   auto stream = co_await surroundings.network.connect(peer.endpoint, deadline, source);
   if (!stream) co_return failed(stream);
   if (peer.implicit_tls) {
-    auto names = tls_parameters(peer.host);
+    auto names = tls_parameters(peer);
     auto secured = co_await tls::connect(std::move(*stream), peer.tls, std::move(names), deadline);
     if (!secured) co_return failed(secured);
     stream = std::move(secured->stream);
@@ -119,7 +120,7 @@ Task<void> SmtpConnection::read_more() {
 }
 
 Task<void> SmtpConnection::start_tls() {
-  auto names = tls_parameters(peer_.host);
+  auto names = tls_parameters(peer_);
   auto secured = co_await tls::connect(std::move(stream_), peer_.tls, std::move(names), session_.deadline());
   if (!secured) {
     tls_failed_ = true;

@@ -46,7 +46,7 @@ int main(int count, char** words) {
     std::fprintf(stderr, "usage: facteur-sim [--from SEED] [--seeds COUNT] [--twice] [--log]\n");
     return 2;
   }
-  std::size_t bad = 0, letters = 0, promised = 0, copies = 0, doubles = 0, ends = 0;
+  std::size_t bad = 0, letters = 0, promised = 0, copies = 0, doubles = 0, ends = 0, sessions = 0;
   for (std::uint64_t seed = options.from; seed < options.from + options.seeds; ++seed) {
     auto outcome = facteur::simulation::Town(seed).run(options.log);
     if (options.twice && facteur::simulation::Town(seed).run(false).hash != outcome.hash) {
@@ -57,6 +57,7 @@ int main(int count, char** words) {
     copies += outcome.copies;
     doubles += outcome.doubles;
     ends += outcome.ends;
+    sessions += outcome.sessions;
     if (!outcome.log.empty()) std::fputs(outcome.log.c_str(), stdout);
     for (const auto& violation : outcome.violations) {
       std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), violation.c_str());
@@ -65,8 +66,9 @@ int main(int count, char** words) {
     std::fflush(stdout);
   }
   std::printf(
-      "%llu worlds from seed %llu: %zu letters, %zu promises, %zu copies (%zu doubled), %zu lives ended; %zu bad\n",
+      "%llu worlds from seed %llu: %zu letters, %zu promises, %zu copies (%zu doubled), "
+      "%zu IMAP sessions, %zu lives ended; %zu bad\n",
       static_cast<unsigned long long>(options.seeds), static_cast<unsigned long long>(options.from), letters, promised,
-      copies, doubles, ends, bad);
+      copies, doubles, sessions, ends, bad);
   return bad == 0 ? 0 : 1;
 }

@@ -39,7 +39,11 @@ std::shared_ptr<const config::Config> configuration(const SiteParameters& parame
   submission.port = 587;
   submission.protocol = config::Listener::Protocol::submission;
   submission.plaintext_login = true;
-  config->listeners = {exchanger, submission};
+  config::Listener imap = submission;
+  imap.name = "imap";
+  imap.port = 143;
+  imap.protocol = config::Listener::Protocol::imap;
+  config->listeners = {exchanger, submission, imap};
   return config;
 }
 
@@ -185,7 +189,8 @@ Task<void> Site::read_inboxes(std::map<std::string, std::vector<Letter>>& out) {
       const auto row = (*view)->row(i);
       auto text = co_await mailboxes->text(account.id, row);
       if (!text) give_up("a message cannot be read", text.error());
-      letters.push_back({(*view)->uidvalidity().value, row.uid.value, text->prefix + text->content.text()});
+      letters.push_back({(*view)->uidvalidity().value, row.uid.value, row.flags.has(mailbox::Flags::flagged),
+                         text->prefix + text->content.text()});
     }
   }
   co_await mailboxes->finished();

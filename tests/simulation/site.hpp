@@ -24,6 +24,7 @@ struct SiteParameters {
 struct Letter {
   std::uint32_t uidvalidity = 0;
   std::uint32_t uid = 0;
+  bool flagged = false;
   std::string text;
 };
 

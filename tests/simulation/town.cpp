@@ -93,7 +93,22 @@ Task<void> Town::customer(unsigned number, unsigned letters) {
   }
 }
 
+Task<void> Town::reader(Reading& reading, unsigned sessions) {
+  for (unsigned i = 0; i < sessions; ++i) {
+    const auto pause = Duration(static_cast<Duration::rep>(chance_.between(0, 30'000'000'000)));
+    co_await post_->clock.sleep_until(post_->clock.now() + pause);
+    co_await read_mail(*post_, reading, chance_);
+  }
+}
+
 void Town::write_letters() {
+  for (const auto* who : {"anne@a.example", "bob@b.example", "blaise@b.example"}) {
+    auto& reading = readings_.emplace_back();
+    reading.address = who;
+    reading.server = {std::string_view(who).ends_with("a.example") ? first_address : second_address, 143};
+    customers_->start(reader(reading, static_cast<unsigned>(chance_.between(0, 4))));
+  }
+
   const auto customers = static_cast<unsigned>(chance_.between(2, 5));
   for (unsigned i = 0; i < customers; ++i) {
     customers_->start(customer(i, static_cast<unsigned>(chance_.between(2, 6))));
@@ -184,7 +199,8 @@ void Town::look(std::size_t number) {
   for (const auto& [address, letters] : inboxes) {
     auto& before = seen_[address];
     std::map<std::pair<std::uint32_t, std::uint32_t>, std::string> now;
-    for (const auto& letter : letters) now[{letter.uidvalidity, letter.uid}] = letter_of(letter.text);
+    for (const auto& letter : letters)
+      now[{letter.uidvalidity, letter.uid}] = is_report(letter.text) ? "" : letter_of(letter.text);
     for (const auto& [uid, id] : before) {
       const auto at = now.find(uid);
       if (at == now.end())
@@ -193,6 +209,28 @@ void Town::look(std::size_t number) {
         violation(address + ": uid " + std::to_string(uid.second) + " names another letter");
     }
     before = std::move(now);
+  }
+}
+
+// What readers were told must still be so.
+void Town::check_readings() {
+  for (const auto& reading : readings_) {
+    outcome_.sessions += reading.sessions;
+    for (const auto& text : reading.contradictions) violation(reading.address + ": " + text);
+    const auto& now = seen_[reading.address];
+    for (const auto& [uid, id] : reading.letters) {
+      const auto at = now.find(uid);
+      if (at == now.end() || at->second != id) {
+        violation(reading.address + ": the reader saw uid " + std::to_string(uid.second) + " as letter " + id);
+      }
+    }
+    const auto kept = inboxes_.find(reading.address);
+    if (kept == inboxes_.end()) continue;
+    for (const auto& letter : kept->second) {
+      if (!letter.flagged && reading.flagged.contains({letter.uidvalidity, letter.uid})) {
+        violation(reading.address + ": uid " + std::to_string(letter.uid) + " has lost the flag it was given");
+      }
+    }
   }
 }
 
@@ -205,15 +243,17 @@ void Town::check() {
   for (std::size_t i = 0; i < sites_.size(); ++i) {
     look(i);
     for (const auto& why : sites_[i]->trouble()) violation("damaged: " + why);
-    for (const auto& [address, letters] : sites_[i]->inboxes()) {
+    for (auto& [address, letters] : sites_[i]->inboxes()) {
       std::uint32_t last = 0;
       for (const auto& letter : letters) {
         if (letter.uid <= last) violation(address + ": uids do not rise");
         last = letter.uid;
         ++(is_report(letter.text) ? reports : copies)[{letter_of(letter.text), address}];
       }
+      inboxes_[address] = letters;
     }
   }
+  check_readings();
   const std::map<std::string, std::vector<std::string>> leads_to{
       {"team@a.example", {"alix@a.example", "blaise@b.example"}}, {"Postmaster@b.example", {"bob@b.example"}}};
   // Reports go to senders who have a mailbox here, and to the postmasters for the letters of strangers.

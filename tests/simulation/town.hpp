@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "customers.hpp"
+#include "readers.hpp"
 #include "site.hpp"
 
 namespace facteur::simulation {
@@ -18,7 +19,8 @@ struct Outcome {
   std::size_t promised = 0;  // Recipients of letters taken with 250.
   std::size_t copies = 0;
   std::size_t doubles = 0;
-  std::size_t ends = 0;  // Crashes, kills and stops.
+  std::size_t sessions = 0;  // Of readers.
+  std::size_t ends = 0;      // Crashes, kills and stops.
   Duration lasted{};
   std::string log;  // Of a run with violations, or if asked.
 };
@@ -41,6 +43,8 @@ class Town {
   void violation(std::string text) { outcome_.violations.push_back(std::move(text)); }
 
   Task<void> customer(unsigned number, unsigned letters);
+  Task<void> reader(Reading& reading, unsigned sessions);
+  void check_readings();
   Errand next_errand(unsigned number);
 
   sim::World world_;
@@ -48,6 +52,7 @@ class Town {
   std::vector<std::unique_ptr<Site>> sites_;
   std::unique_ptr<sim::Machine> post_;  // Where the customers live.
   std::deque<Posted> ledger_;
+  std::deque<Reading> readings_;
   struct PlannedEnd {
     Instant when;
     std::size_t site;
@@ -61,6 +66,7 @@ class Town {
   };
   std::vector<Return> returns_;
   std::map<std::string, std::map<std::pair<std::uint32_t, std::uint32_t>, std::string>> seen_;  // Address -> uid -> id.
+  std::map<std::string, std::vector<Letter>> inboxes_;                                          // At the end.
   std::unique_ptr<TaskGroup> customers_ = std::make_unique<TaskGroup>();
   Outcome outcome_;
 };
