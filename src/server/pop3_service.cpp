@@ -101,6 +101,7 @@ class Pop3Connection {
   Task<void> send(std::span<const Bytes> pieces);
   Task<void> start_tls();
   std::vector<mailbox::Uid> uids_of(const std::vector<std::size_t>& indexes) const;
+  std::vector<mailbox::Uid> unseen(const std::vector<std::size_t>& indexes) const;
 
   const Pop3Doors& doors_;
   const config::Limits& limits_;
@@ -317,14 +318,25 @@ std::vector<mailbox::Uid> Pop3Connection::uids_of(const std::vector<std::size_t>
   return uids;
 }
 
+// Those that were not marked as read when the maildrop was opened: a session that changes nothing commits nothing.
+std::vector<mailbox::Uid> Pop3Connection::unseen(const std::vector<std::size_t>& indexes) const {
+  std::vector<mailbox::Uid> uids;
+  for (const std::size_t index : indexes) {
+    const mailbox::Row row = maildrop_->view().row(index);
+    if (!row.flags.has(mailbox::Flags::seen)) uids.push_back(row.uid);
+  }
+  return uids;
+}
+
 // RFC 1939 §6: removed before the reply. What another session removed meanwhile is gone too, so it is no failure.
 Task<void> Pop3Connection::update(const pop3::Update& ask) {
   bool all = true;
-  if (!ask.retrieved->empty()) {
+  const auto read = unseen(*ask.retrieved);
+  if (!read.empty()) {
     // What was read here is shown as read by IMAP. It is no promise of POP3, so a failure is only logged.
     std::vector<std::string> keywords;
-    auto marked = co_await doors_.mailboxes.store_flags(*account_, inbox_, uids_of(*ask.retrieved),
-                                                        mailbox::FlagChange::add, mailbox::Flags::seen, keywords);
+    auto marked = co_await doors_.mailboxes.store_flags(*account_, inbox_, read, mailbox::FlagChange::add,
+                                                        mailbox::Flags::seen, keywords);
     if (!marked) connection_.scope.event("pop3_mark_failed").failure(marked.error());
   }
   if (!ask.deleted->empty()) {
