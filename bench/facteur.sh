@@ -65,10 +65,10 @@ case "${1:-}" in
   stop)
     [ -d "$CG/facteur" ] || exit 0
     for signal in TERM TERM KILL; do
-      for _ in $(seq 50); do
+      for turn in $(seq 60); do
         pids=$(cat "$CG/facteur/cgroup.procs")
         [ -n "$pids" ] || exit 0
-        [ "$_" != 1 ] || kill -$signal $pids 2>/dev/null || true
+        [ "$turn" -gt 1 ] || kill -$signal $pids 2>/dev/null || true
         sleep 0.1
       done
     done ;;
