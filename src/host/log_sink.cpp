@@ -196,6 +196,7 @@ void LogSink::write_lines() {
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, nullptr);
+  pthread_setname_np(pthread_self(), "log writer");
   std::unique_lock lock(mutex_);
   for (bool last = false; !last;) {
     // Woken by the first line, then a moment for others to join it: one system call for many lines.

@@ -30,6 +30,7 @@ void Lane::add(std::move_only_function<void()> work) {
 
 void Lane::serve() {
   block_signals();
+  prctl(PR_SET_NAME, name_);
   std::unique_lock lock(mutex_);
   for (;;) {
     ++idle_;
@@ -57,7 +58,7 @@ void Lane::stop() {
   queue_.clear();
 }
 
-Shards::Shards(unsigned count, unsigned pool_threads) : pool_(std::max(pool_threads, 1u)), log_(1) {
+Shards::Shards(unsigned count, unsigned pool_threads) : pool_("pool", std::max(pool_threads, 1u)), log_("log lane", 1) {
   if (count == 0) count = std::max(1u, std::thread::hardware_concurrency());
   for (unsigned i = 0; i < count; ++i) loops_.push_back(std::make_unique<Loop>(i));
 }

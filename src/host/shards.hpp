@@ -16,7 +16,7 @@ namespace facteur::host {
 // Threads that take work from one queue.
 class Lane {
  public:
-  explicit Lane(unsigned threads) : wanted_(threads) {}
+  Lane(const char* name, unsigned threads) : name_(name), wanted_(threads) {}
   ~Lane() { stop(); }
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
@@ -27,6 +27,7 @@ class Lane {
  private:
   void serve();
 
+  const char* name_;  // Of its threads, at most 15 characters.
   unsigned wanted_;
   std::mutex mutex_;
   std::condition_variable filled_;

@@ -34,6 +34,14 @@ TEST_CASE("shards: hop changes the thread, posts keep their order, blocking work
       for (int i = 0; i < 20; ++i) threads.insert(co_await world::blocking(shards, world::Shards::Lane::log, where));
       CHECK(threads.size() == 1);
       CHECK(!threads.contains(home));
+      auto fails = []() -> int { throw std::runtime_error("in the pool"); };
+      std::string caught;
+      try {
+        static_cast<void>(co_await world::blocking(shards, world::Shards::Lane::pool, fails));
+      } catch (const std::runtime_error& error) {
+        caught = error.what();
+      }
+      CHECK(caught == "in the pool");
       const auto pool = co_await world::blocking(shards, world::Shards::Lane::pool, where);
       CHECK(!threads.contains(pool));
       CHECK(std::this_thread::get_id() == home);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <coroutine>
+#include <exception>
 #include <functional>
 #include <optional>
 #include <utility>
@@ -44,8 +45,8 @@ inline auto hop(Shards& shards, unsigned shard) {
 }
 
 // T value = co_await blocking(shards, lane, work): runs `work` (a callable giving T) on the lane, comes back to this
-// shard. The awaiting coroutine must not be destroyed meanwhile: services wait for their tasks before they go
-// (TaskGroup::finished).
+// shard; what the work throws is thrown here. The awaiting coroutine must not be destroyed meanwhile: services wait for
+// their tasks before they go (TaskGroup::finished).
 template <class Work>
 auto blocking(Shards& shards, Shards::Lane lane, Work work) {
   using T = std::invoke_result_t<Work&>;
@@ -54,15 +55,23 @@ auto blocking(Shards& shards, Shards::Lane lane, Work work) {
     Shards::Lane lane;
     Work work;
     std::optional<T> value{};
+    std::exception_ptr thrown{};
     bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<> self) {
       const unsigned home = owner.current();
       owner.offload(lane, [this, self, home] {
-        value.emplace(work());
+        try {
+          value.emplace(work());
+        } catch (...) {
+          thrown = std::current_exception();
+        }
         owner.post(home, [self] { self.resume(); });
       });
     }
-    T await_resume() { return std::move(*value); }
+    T await_resume() {
+      if (thrown) std::rethrow_exception(thrown);
+      return std::move(*value);
+    }
   };
   return Awaiter{shards, lane, std::move(work)};
 }
