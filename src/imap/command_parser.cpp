@@ -213,7 +213,7 @@ constexpr std::array verbs{
     Verb{"STARTTLS", legal::greeted, no_arguments<StartTlsCommand>},
     Verb{"LOGIN", legal::greeted, login},
     Verb{"AUTHENTICATE", legal::greeted, authenticate},
-    Verb{"ENABLE", legal::inside, enable},
+    Verb{"ENABLE", legal::known, enable},  // RFC 5161 §3.1: before any mailbox is selected.
     Verb{"SELECT", legal::inside, select<false>},
     Verb{"EXAMINE", legal::inside, select<true>},
     Verb{"CREATE", legal::inside, create},

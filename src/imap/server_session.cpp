@@ -552,6 +552,10 @@ void ServerSession::State::run_enable(const EnableCommand& enable) {
   };
   for (const auto& name : enable.capabilities) {
     if (name == "CONDSTORE") on(features.condstore, name);
+    if (name == "QRESYNC") {  // RFC 7162 §3.2.3: includes CONDSTORE.
+      on(features.qresync, name);
+      features.condstore = true;
+    }
     // RFC 9051 §6.3.1: IMAP4rev2 includes UTF-8 names.
     if (name == "IMAP4REV2") on(features.rev2, "IMAP4rev2");
     if (name == "UTF8=ACCEPT") on(features.utf8, name);

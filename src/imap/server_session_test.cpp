@@ -257,7 +257,7 @@ constexpr Bytes dialogue =
     "e APPEND {4+}\r\nSent (\\Seen) {11}\r\nhello world {3+}\r\nabc\r\nf BOGUS {3+}\r\nabc\r\ng IDLE\r\nDONE\r\n"
     "h CREATE {70000+}\r\n";
 constexpr Bytes dialogue_end =
-    " x\r\ni UID SEARCH TEXT {5}\r\nhello\r\nj ENABLE IMAP4rev2\r\nk CLOSE\r\nl AUTHENTICATE PLAIN\r\nm LOGOUT\r\n";
+    " x\r\ni UID SEARCH TEXT {5}\r\nhello\r\nk CLOSE\r\nj ENABLE IMAP4rev2\r\nl AUTHENTICATE PLAIN\r\nm LOGOUT\r\n";
 
 TEST_CASE("the same octets give the same output however they are cut") {
   const std::string all = std::string(dialogue) + std::string(70000, 'z') + std::string(dialogue_end);

@@ -212,6 +212,11 @@ Task<ImapConnection::Outcome> ImapConnection::execute(const imap::Command& comma
     outcome = co_await execute_selected(command);
   }
   if (selected_ != nullptr && news_ && !session_.closed()) co_await announce(may_expunge);
+  if (selected_ != nullptr && session_.features().qresync && selected_->newest != selected_->view) {
+    // RFC 7162 §3.2: while a VANISHED is delayed, the client must not take a MODSEQ it has seen for where it stands.
+    const auto stands = std::max<std::uint64_t>(selected_->view->highest_modseq().value, 1);
+    session_.responses().raw("* OK [HIGHESTMODSEQ ").number(stands).raw("] More is to be told\r\n");
+  }
   co_return outcome;
 }
 

@@ -70,6 +70,10 @@ class ImapConnection {
   // ---- mailboxes (imap_mailboxes.cpp)
   Task<Outcome> select(const imap::SelectCommand& command);
   void describe_selected();
+  // What a client that knew the mailbox at `since` has missed: VANISHED (EARLIER), and FETCH of what changed.
+  Task<Result<void>> resynchronize(const imap::SelectCommand::Resync& resync);
+  // "* VANISHED (EARLIER) ..." of the UIDs in `among` that went after `since` (RFC 7162 §3.2.10.1).
+  Task<Result<void>> write_vanished(mailbox::ModSeq since, std::vector<imap::NumberRange> among);
   Task<Outcome> close(bool expunge);
   Task<Outcome> create(const imap::CreateCommand& command);
   Task<Outcome> status(const imap::StatusCommand& command);
@@ -111,7 +115,7 @@ class ImapConnection {
   // Tells the client what changed since `view`, and adopts the newest one. Without `may_expunge` nothing is told while
   // a message has vanished (RFC 9051 §7.5.1): its number must not move now.
   Task<void> announce(bool may_expunge);
-  void write_news(const mailbox::View& latest, const mailbox::ViewChanges& changes);
+  void write_flags(std::size_t index, const std::vector<std::string>& names);
   void write_flags_lists();
   void claim_recent(const mailbox::View& view);
   Uid first_fresh(const mailbox::View& view) const;

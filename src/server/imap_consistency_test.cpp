@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "imap/sequence_set.hpp"
 #include "rfc_test.hpp"
 #include "server/imap_script_test.hpp"
 
@@ -193,6 +194,74 @@ void play(std::uint64_t seed) {
       session->pending.clear();
     }
     if (step % 20 == 19) check_against_fresh(stage, sessions);
+  }
+}
+
+// A client that is mostly away: it keeps UIDs, flags and where it stood, and asks only for what it missed.
+struct Absent {
+  std::string uidvalidity;
+  std::string modseq;
+  std::map<std::uint32_t, std::set<std::string>> messages;
+
+  static std::string code_value(const std::string& text, const std::string& name) {
+    const auto at = text.find("[" + name + " ");
+    REQUIRE(at != std::string::npos);
+    const auto begin = at + name.size() + 2;
+    return text.substr(begin, text.find(']', begin) - begin);
+  }
+  void take(const std::string& text) {
+    for (const auto& one : split_responses(text)) {
+      if (!one.starts_with("* ")) continue;
+      const auto arguments = parse_arguments(Bytes(one).substr(2));
+      if (arguments.size() >= 2 && arguments[0].text == "VANISHED") {
+        const auto set = imap::parse_sequence_set(arguments.back().text);
+        REQUIRE(set);
+        for (const auto& range : imap::resolve(*set, 0)) {
+          messages.erase(messages.lower_bound(range.first), messages.upper_bound(range.last));
+        }
+      }
+      if (arguments.size() < 3 || arguments[1].text != "FETCH") continue;
+      std::uint32_t uid = 0;
+      std::optional<std::set<std::string>> flags;
+      for (std::size_t i = 0; i + 1 < arguments[2].list.size(); i += 2) {
+        if (arguments[2].list[i].text == "UID") {
+          uid = ascii::number<std::uint32_t>(arguments[2].list[i + 1].text).value_or(0);
+        }
+        if (arguments[2].list[i].text == "FLAGS") flags = flag_set(arguments[2].list[i + 1]);
+      }
+      REQUIRE(uid != 0);
+      if (flags) messages[uid] = *flags;
+    }
+  }
+  void visit(Stage& stage) {
+    Client client(stage);
+    client.log_in();
+    CHECK(client.ask("ENABLE QRESYNC").find("* ENABLED QRESYNC\r\n") != std::string::npos);
+    const auto since = modseq.empty() ? "" : " (QRESYNC (" + uidvalidity + " " + modseq + "))";
+    const auto selected = client.ask("SELECT INBOX" + since);
+    take(selected);
+    if (modseq.empty()) take(client.ask("UID FETCH 1:* (FLAGS)"));
+    uidvalidity = code_value(selected, "UIDVALIDITY");
+    modseq = code_value(selected, "HIGHESTMODSEQ");
+    Absent fresh;
+    fresh.take(client.ask("UID FETCH 1:* (FLAGS)"));
+    CHECK(messages == fresh.messages);
+  }
+};
+
+TEST_RFC("7162 §3.2.5", "a client that comes back and asks for what it missed knows all") {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    CAPTURE(seed);
+    Stage stage(seed);
+    sim::Random chance(seed);
+    Session actor(stage, false);
+    Absent absent;
+    for (int step = 0; step < 80; ++step) {
+      const auto command = random_command(chance, actor);
+      actor.replay(actor.client.ask(command.text), command.may_expunge);
+      if (chance.between(0, 9) == 0) absent.visit(stage);
+    }
+    absent.visit(stage);
   }
 }
 

@@ -42,6 +42,13 @@ Task<imap::Outcome> ImapConnection::fetch(const imap::FetchCommand& command) {
   if (fetching.plan.tells_modseq()) enable_condstore();
   auto rows = rows_of(command.set, command.uid);
   if (!rows) co_return bad("No such message number");
+  if (command.vanished) {
+    if (!session_.features().qresync) co_return bad("ENABLE QRESYNC first");  // RFC 7162 §3.2.3.
+    const auto highest = selected_->view->uidnext().value;
+    auto among = command.set.saved ? selected_->saved : imap::resolve(command.set, highest);
+    auto told = co_await write_vanished(mailbox::ModSeq(*command.changed_since), std::move(among));
+    if (!told) co_return failed_with(told.error());
+  }
   fetching.rows = std::move(*rows);
   fetching.view = selected_->view;
   fetching.names = keyword_names();

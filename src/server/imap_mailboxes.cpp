@@ -45,6 +45,8 @@ mailbox::Flags ImapConnection::Selected::known_flags(std::size_t index) const {
 }
 
 Task<imap::Outcome> ImapConnection::select(const imap::SelectCommand& command) {
+  // RFC 7162 §3.2.3: QRESYNC must be enabled before it is used.
+  if (command.resync && !session_.features().qresync) co_return bad("ENABLE QRESYNC first");
   // RFC 9051 §6.3.2: the selected mailbox is closed first, whether or not the new one can be opened.
   const bool had_one = selected_ != nullptr;
   selected_.reset();
@@ -71,6 +73,13 @@ Task<imap::Outcome> ImapConnection::select(const imap::SelectCommand& command) {
   if (command.condstore) session_.features().condstore = true;
   claim_recent(*selected_->view);
   describe_selected();
+  if (command.resync) {
+    auto told = co_await resynchronize(*command.resync);
+    if (!told) {
+      selected_.reset();
+      co_return refused(failed_with(told.error()));
+    }
+  }
   auto outcome = command.read_only ? ok("EXAMINE completed", "READ-ONLY") : ok("SELECT completed", "READ-WRITE");
   outcome.move = Outcome::Move::select;
   co_return outcome;
@@ -94,6 +103,53 @@ void ImapConnection::describe_selected() {
   out.raw("* OK [HIGHESTMODSEQ ").number(std::max<std::uint64_t>(view.highest_modseq().value, 1)).raw("] Highest\r\n");
   out.raw("* OK [MAILBOXID (").raw(imap::object_id('F', selected_->id.value)).raw(")] Ok\r\n");  // RFC 8474 §4.2.
   if (rev2) out.raw("* LIST () \"/\" ").mailbox(selected_->path).line_end();                     // RFC 9051 §6.3.2.
+}
+
+Task<Result<void>> ImapConnection::resynchronize(const imap::SelectCommand::Resync& resync) {
+  const auto& view = *selected_->view;
+  // RFC 7162 §3.2.5: if the UIDs are others, the client forgets all it knew.
+  if (resync.uidvalidity != view.uidvalidity().value) co_return Result<void>();
+  std::vector<imap::NumberRange> known{{1, UINT32_MAX}};
+  if (resync.known_uids) known = imap::resolve(*resync.known_uids, view.uidnext().value);
+  auto vanished = co_await write_vanished(mailbox::ModSeq(resync.modseq), std::move(known));
+  if (!vanished) co_return failed(vanished);
+  const auto names = keyword_names();
+  for (std::size_t index = 0; index < view.size(); ++index) {
+    if (view.row(index).modseq.value > resync.modseq) write_flags(index, names);
+    if (session_.responses().full() && !co_await flush()) break;
+  }
+  co_return Result<void>();
+}
+
+Task<Result<void>> ImapConnection::write_vanished(mailbox::ModSeq since, std::vector<imap::NumberRange> among) {
+  const auto view = selected_->view;
+  auto changes = co_await doors_.mailboxes.changes(account_, selected_->id, since);
+  if (!changes) co_return failed(changes);
+  std::vector<std::uint32_t> gone;
+  if (*changes) {
+    for (const auto uid : (*changes)->vanished) {
+      if (imap::contains(among, uid.value) && !view->find(uid)) gone.push_back(uid.value);
+    }
+  }
+  auto ranges = imap::to_ranges(gone);
+  if (!*changes) {
+    // RFC 7162 §3.2.5.1: what went so long ago is not remembered; all UIDs that are not there are told.
+    ranges = {};
+    const auto uidnext = view->uidnext().value;
+    std::uint32_t next = 1;
+    for (std::size_t index = 0; index <= view->size(); ++index) {
+      const auto uid = index < view->size() ? view->row(index).uid.value : uidnext;
+      for (const auto& range : among) {
+        const auto first = std::max(next, range.first);
+        const auto last = std::min(uid - 1, range.last);
+        if (first <= last && uid > 1) ranges.push_back({first, last});
+      }
+      next = uid + 1;
+    }
+  }
+  if (ranges.empty()) co_return Result<void>();
+  session_.responses().raw("* VANISHED (EARLIER) ").raw(imap::to_set_text(ranges)).line_end();
+  co_return Result<void>();
 }
 
 Task<imap::Outcome> ImapConnection::close(bool expunge) {

@@ -24,12 +24,17 @@ Task<void> ImapConnection::announce(bool may_expunge) {
     co_return;
   }
   auto& out = session_.responses();
-  // From the highest number down, so that each number is still the one the client knows (RFC 9051 §7.5.1).
-  for (auto vanished = changes.vanished.rbegin(); vanished != changes.vanished.rend(); ++vanished) {
-    const auto row = before->find(*vanished);
-    if (!row) continue;
-    out.raw("* ").number(*row + 1).raw(" EXPUNGE\r\n");
-    if (out.full() && !co_await flush()) co_return;
+  if (session_.features().qresync && !changes.vanished.empty()) {
+    // RFC 7162 §3.2.10.2: UIDs in place of numbers.
+    out.raw("* VANISHED ").raw(set_text(changes.vanished, true)).line_end();
+  } else {
+    // From the highest number down, so that each number is still the one the client knows (RFC 9051 §7.5.1).
+    for (auto vanished = changes.vanished.rbegin(); vanished != changes.vanished.rend(); ++vanished) {
+      const auto row = before->find(*vanished);
+      if (!row) continue;
+      out.raw("* ").number(*row + 1).raw(" EXPUNGE\r\n");
+      if (out.full() && !co_await flush()) co_return;
+    }
   }
   selected_->view = std::move(*latest);
   if (selected_->view->size() > before->size() - changes.vanished.size()) {
@@ -40,26 +45,33 @@ Task<void> ImapConnection::announce(bool may_expunge) {
   if (!changes.changed.empty() && keyword_names().size() != selected_->keywords_told) write_flags_lists();
   const auto names = keyword_names();
   const auto told = std::exchange(selected_->told, {});
-  const auto& features = session_.features();
   for (const auto uid : changes.changed) {
     const auto index = selected_->view->find(uid);
     if (!index) continue;
-    const auto row = selected_->view->row(*index);
     const auto known = told.find(uid);
-    if (known != told.end() && known->second == row.modseq) continue;  // This session did it, and has told.
-    imap::FetchedMessage message;
-    message.flag_bits = row.flags.bits;
-    message.keywords = row.flags.keywords;
-    message.keyword_names = &names;
-    message.recent = !features.rev2 && selected_->is_recent(uid);
-    out.raw("* ").number(*index + 1).raw(" FETCH (");
-    if (features.condstore || features.rev2) out.raw("UID ").number(uid.value).raw(" ");
-    if (features.condstore) out.raw("MODSEQ (").number(row.modseq.value).raw(") ");
-    out.raw("FLAGS ");
-    imap::append_fetched_flags(out.text(), message);
-    out.raw(")\r\n");
+    // What this session did, it has told.
+    if (known != told.end() && known->second == selected_->view->row(*index).modseq) continue;
+    write_flags(*index, names);
     if (out.full() && !co_await flush()) co_return;
   }
+}
+
+// An unasked FETCH: the flags of a row of the view (RFC 9051 §7.5.2; RFC 7162 §3.1.4.1).
+void ImapConnection::write_flags(std::size_t index, const std::vector<std::string>& names) {
+  auto& out = session_.responses();
+  const auto& features = session_.features();
+  const auto row = selected_->view->row(index);
+  imap::FetchedMessage message;
+  message.flag_bits = row.flags.bits;
+  message.keywords = row.flags.keywords;
+  message.keyword_names = &names;
+  message.recent = !features.rev2 && selected_->is_recent(row.uid);
+  out.raw("* ").number(index + 1).raw(" FETCH (");
+  if (features.condstore || features.rev2) out.raw("UID ").number(row.uid.value).raw(" ");
+  if (features.condstore) out.raw("MODSEQ (").number(row.modseq.value).raw(") ");
+  out.raw("FLAGS ");
+  imap::append_fetched_flags(out.text(), message);
+  out.raw(")\r\n");
 }
 
 // FLAGS and PERMANENTFLAGS: system flags and all keywords of the account; "\*": new ones can be made.
@@ -77,10 +89,13 @@ void ImapConnection::write_flags_lists() {
   }
 }
 
-// The first UID of what came since the server started, walking back from the newest.
+// The first UID of what came since the server started, walking back from the newest; of the last few thousand only, so
+// that opening a mailbox costs the same whatever its size.
 ImapConnection::Uid ImapConnection::first_fresh(const mailbox::View& view) const {
   Uid fresh = view.uidnext();
-  for (auto index = view.size(); index > 0; --index) {
+  constexpr std::size_t most_rows = 2000;
+  const auto end = view.size() > most_rows ? view.size() - most_rows : 0;
+  for (auto index = view.size(); index > end; --index) {
     const auto row = view.row(index - 1);
     if (row.received < started_) break;
     fresh = row.uid;
@@ -91,7 +106,7 @@ ImapConnection::Uid ImapConnection::first_fresh(const mailbox::View& view) const
 void ImapConnection::claim_recent(const mailbox::View& view) {
   if (session_.features().rev2) return;  // RFC 9051 appendix E: there is no \Recent.
   auto& spans = selected_->recent;
-  const auto fresh = first_fresh(view);
+  const auto fresh = recent_.knows(account_, selected_->id) ? view.uidnext() : first_fresh(view);
   const auto span = selected_->read_only ? recent_.peek(account_, selected_->id, view.uidnext(), fresh)
                                          : recent_.claim(account_, selected_->id, view.uidnext(), fresh);
   if (selected_->read_only) spans.clear();  // It looks at all of them each time.

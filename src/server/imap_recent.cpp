@@ -33,6 +33,11 @@ RecentBook::Span RecentBook::peek(mailbox::AccountId account, mailbox::MailboxId
   return {mailbox::Uid(std::min(first, uidnext.value)), uidnext};
 }
 
+bool RecentBook::knows(mailbox::AccountId account, mailbox::MailboxId mailbox) {
+  const std::lock_guard lock(mutex_);
+  return unclaimed_.contains(key_of(account, mailbox));
+}
+
 void RecentBook::arrived(mailbox::AccountId account, mailbox::MailboxId mailbox, mailbox::Uid uid) {
   const std::lock_guard lock(mutex_);
   unclaimed_.try_emplace(key_of(account, mailbox), uid.value);

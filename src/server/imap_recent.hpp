@@ -23,6 +23,8 @@ class RecentBook {
   // The same without taking it (EXAMINE, STATUS).
   Span peek(mailbox::AccountId account, mailbox::MailboxId mailbox, mailbox::Uid uidnext, mailbox::Uid fresh);
 
+  bool knows(mailbox::AccountId account, mailbox::MailboxId mailbox);
+
   // Something came under this UID, whatever its date: it is recent if the book knew nothing of the mailbox.
   void arrived(mailbox::AccountId account, mailbox::MailboxId mailbox, mailbox::Uid uid);
 

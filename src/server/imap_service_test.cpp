@@ -116,6 +116,26 @@ TEST_RFC("7162 §3.1.3", "CONDSTORE: UNCHANGEDSINCE and CHANGEDSINCE") {
   CHECK(has(client.ask("SEARCH MODSEQ " + modseq), "(MODSEQ "));
 }
 
+TEST_RFC("7162 §3.2", "QRESYNC only after ENABLE; VANISHED in place of EXPUNGE") {
+  Stage stage;
+  Client client(stage);
+  client.log_in();
+  for (const auto* subject : {"a", "b", "c", "d"}) client.append("INBOX", message_of(subject));
+  CHECK(has(client.ask("SELECT INBOX (QRESYNC (1 1))"), "BAD"));
+  CHECK(has(client.ask("ENABLE QRESYNC"), "* ENABLED QRESYNC\r\n"));
+  const auto selected = client.ask("SELECT INBOX");
+  const auto at = selected.find("[HIGHESTMODSEQ ") + 15;
+  const auto before = selected.substr(at, selected.find(']', at) - at);
+  client.ask("UID STORE 2:3 +FLAGS.SILENT \\Deleted");
+  const auto expunged = client.ask("EXPUNGE");
+  CHECK(has(expunged, "* VANISHED 2:3\r\n"));
+  CHECK(has(expunged, "OK [HIGHESTMODSEQ "));
+  const auto caught_up = client.ask("UID FETCH 1:* (FLAGS) (CHANGEDSINCE " + before + " VANISHED)");
+  CHECK(has(caught_up, "* VANISHED (EARLIER) 2:3\r\n"));
+  CHECK_FALSE(has(caught_up, "FETCH (UID 1"));
+  CHECK(has(client.ask("SELECT INBOX (QRESYNC (1 " + before + " 1:2))"), "* VANISHED (EARLIER) 2\r\n"));
+}
+
 TEST_RFC("9051 §6.3.9", "LIST, special uses, LSUB and STATUS in LIST") {
   Stage stage;
   Client client(stage);
