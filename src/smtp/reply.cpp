@@ -7,23 +7,22 @@
 
 namespace facteur::smtp {
 
-void write_reply(std::string& to, const Reply& reply) {
+void write_reply(std::string& to, int code, std::string_view enhanced, std::string_view text) {
   std::array<char, 8> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), reply.code).ptr;
-  const std::string_view code(digits.data(), end);
-  std::string_view rest = reply.text;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), code).ptr;
   for (;;) {
-    const auto line_end = rest.find('\n');
-    to += code;
+    const auto line_end = text.find('\n');
+    to.append(digits.data(), end);
     to += line_end == std::string_view::npos ? ' ' : '-';
-    if (!reply.enhanced.empty()) {  // RFC 2034 §4: on each line.
-      to += reply.enhanced;
-      to += ' ';
+    if (!enhanced.empty()) to.append(enhanced) += ' ';  // RFC 2034 §4: on each line.
+    const std::size_t start = to.size();
+    to += text.substr(0, line_end);
+    for (std::size_t i = start; i < to.size(); ++i) {
+      if (!ascii::is_printable(to[i])) to[i] = '?';
     }
-    for (const char c : rest.substr(0, line_end)) to += ascii::is_printable(c) ? c : '?';
     to += "\r\n";
     if (line_end == std::string_view::npos) return;
-    rest.remove_prefix(line_end + 1);
+    text.remove_prefix(line_end + 1);
   }
 }
 

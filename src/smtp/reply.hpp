@@ -19,7 +19,10 @@ struct Reply {
 };
 
 // The octets on the wire, every line ended by CRLF (RFC 5321 §4.2.1); octets that are not printable become '?'.
-void write_reply(std::string& to, const Reply& reply);
+void write_reply(std::string& to, int code, std::string_view enhanced, std::string_view text);
+inline void write_reply(std::string& to, const Reply& reply) {
+  write_reply(to, reply.code, reply.enhanced, reply.text);
+}
 
 // The one place where a Failure becomes a reply: 4yz or 5yz by its kind, its public text, never its cause.
 // `permanent` and `temporary` are the enhanced codes used: "5.6.0", "4.3.0".

@@ -251,7 +251,7 @@ void ServerSession::State::ask(Open what, Question question) {
 
 void ServerSession::State::reply(int code, std::string_view enhanced, std::string_view text) {
   const std::size_t before = replies.size();
-  write_reply(replies, Reply{code, std::string(enhanced), std::string(text)});
+  write_reply(replies, code, enhanced, text);
   note('<', std::string_view(replies).substr(before));
 }
 
@@ -275,6 +275,7 @@ void ServerSession::State::forget_mail() {
 }
 
 void ServerSession::State::note(char direction, Bytes text) {
+  if (transcript.empty()) transcript.reserve(1000);
   if (transcript.size() > transcript_octets - 512) transcript.erase(0, transcript_octets / 2);
   transcript += direction;
   transcript += ' ';
