@@ -11,6 +11,7 @@
 #include "directory/store_authenticator.hpp"
 #include "directory/store_directory.hpp"
 #include "mailbox/mailboxes.hpp"
+#include "message/structure.hpp"
 #include "queue/queue.hpp"
 #include "reception/reception.hpp"
 #include "server/budget.hpp"
@@ -97,7 +98,9 @@ struct Server::Parts {
         directory(engine, doors.shards, doors.random, directory_settings(*published.get())),
         authenticator(directory, doors.shards, doors.clock, doors.random, scope,
                       published.get()->directory.login_cache),
-        mailboxes(mailbox::make_mailboxes(engine, doors.shards, doors.clock, doors.random, scope)),
+        mailboxes(mailbox::make_mailboxes(
+            engine, doors.shards, doors.clock, doors.random, scope,
+            [](Bytes prefix, Bytes content) { return message::make_structure(prefix, content); })),
         queue(queue::make_queue(engine, doors.shards, doors.clock, doors.random, scope)),
         reception(reception::make_reception({engine, *mailboxes, directory, *queue, doors.clock},
                                             reception_parameters(*published.get()))),
