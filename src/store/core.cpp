@@ -49,6 +49,7 @@ Core::Group Core::take_group() {
 }
 
 Result<void> Core::admit(const Submission& submission) const {
+  if (submission.refused) return std::unexpected(*submission.refused);
   if (index_failed.load() || (log && log->broken())) {
     return failure(Failure::Kind::temporary, "F-2050", "The store cannot write until it is started again",
                    index_failed.load() ? "the index has failed" : "a sync of the log has failed");

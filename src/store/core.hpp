@@ -49,11 +49,12 @@ struct Submission : Waiting {
   static Record record(RecordType type, std::string name, std::string octets);  // With its checksum.
 
   std::vector<Record> records;
-  bool durable = true;         // Wait for the sync, and apply to the index.
-  bool verbatim = false;       // Bodies are copies of stored ones: write them although the store has them.
-  bool needs_room = false;     // Adds content: refused when the disk is full.
+  bool durable = true;             // Wait for the sync, and apply to the index.
+  bool verbatim = false;           // Bodies are copies of stored ones: write them although the store has them.
+  bool needs_room = false;         // Adds content: refused when the disk is full.
+  std::optional<Failure> refused;  // Fails in its place in the queue, with what was built on it.
   std::vector<std::shared_ptr<Batch::Chain>> chains;
-  std::shared_ptr<Pins> pins;  // Gets the segment that this goes to.
+  std::shared_ptr<Pins> pins;                  // Gets the segment that this goes to.
   std::vector<std::shared_ptr<Pins>> uploads;  // Of the chunks that this commits: kept until it is applied.
   std::size_t bytes() const;
 };

@@ -128,18 +128,10 @@ class Embedded final : public EmbeddedEngine {
   const Reader& latest() const override { return core_->index->latest(); }
 
   Task<Result<void>> commit(Batch batch) override {
-    if (batch.bytes() > core_->parameters.sizes.largest_batch) {
-      co_return failure(Failure::Kind::permanent, "F-2064", "Too much at once",
-                        std::to_string(batch.bytes()) + " octets");
-    }
-    for (const auto& blob : batch.blobs) {
-      const auto* upload = dynamic_cast<const LogUpload*>(blob.upload.get());
-      if (upload && upload->lost()) {
-        co_return failure(Failure::Kind::temporary, "F-2066", "The message is not complete", "lost chunk");
-      }
-    }
     auto chains = std::move(batch.chains);
-    auto submission = encode_batch(std::move(batch));
+    auto refused = refusal(batch);
+    auto submission = refused ? std::make_shared<Submission>() : encode_batch(std::move(batch));
+    submission->refused = std::move(refused);
     submission->chains = std::move(chains);
     co_return co_await submit(core_, std::move(submission));
   }
@@ -179,6 +171,19 @@ class Embedded final : public EmbeddedEngine {
   Task<void> maintain(bool thorough) override { return maintain_once(core_, *background_, thorough); }
 
  private:
+  std::optional<Failure> refusal(const Batch& batch) const {
+    if (batch.bytes() > core_->parameters.sizes.largest_batch) {
+      return Failure{Failure::Kind::permanent, "F-2064", "Too much at once", std::to_string(batch.bytes()) + " octets"};
+    }
+    for (const auto& blob : batch.blobs) {
+      const auto* upload = dynamic_cast<const LogUpload*>(blob.upload.get());
+      if (upload && upload->lost()) {
+        return Failure{Failure::Kind::temporary, "F-2066", "The message is not complete", "lost chunk"};
+      }
+    }
+    return std::nullopt;
+  }
+
   struct Verified {
     VerifyReport report;
     std::string next;  // Empty: all were seen.
