@@ -110,7 +110,7 @@ class Mailboxes {
   virtual Task<Result<MessageText>> text(AccountId account, const Row& row) = 0;
   // The stored envelope/structure record (message/structure.hpp), made at delivery; empty if it must be parsed anew.
   virtual Task<Result<std::string>> structure(AccountId account, const Row& row) = 0;
-  // Runs `visit` over the structure records of rows [first, last] (0-based) in order, from packed chunks: ENVELOPE of a
+  // Runs `visit` over the structure records of rows [first, last) (0-based) in order, from packed chunks: ENVELOPE of a
   // large mailbox is a few hundred sequential reads (DECISIONS.md 15). Records are borrowed during the call.
   virtual Task<Result<void>> structures(AccountId account, std::shared_ptr<const View> view, std::size_t first,
                                         std::size_t last,

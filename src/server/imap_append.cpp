@@ -8,7 +8,9 @@ namespace facteur::server {
 namespace {
 
 constexpr std::size_t head_octets = 64 * 1024;  // What threads are found by.
-constexpr std::size_t most_messages = 1000;     // Of one MULTIAPPEND: all are one commit.
+constexpr std::uint64_t small_message = 64 * 1024;
+constexpr std::uint64_t most_held = 512 * 1024;  // Of small messages of one APPEND in memory (DECISIONS.md 26).
+constexpr std::size_t most_messages = 1000;      // Of one MULTIAPPEND: all are one commit.
 
 }  // namespace
 
@@ -53,12 +55,24 @@ Task<void> ImapConnection::begin_append(const imap::BeginAppend& begin) {
   placing.keywords = parameters.flags.keywords;
   placing.received = parameters.received;
   appending_->messages.emplace_back(mailbox::NewMessage(), std::move(placing));
-  appending_->upload = doors_.engine.upload();
+  // Small messages wait in memory: their structure is then made with the commit, and not later.
+  appending_->in_memory = parameters.size <= small_message && appending_->held + parameters.size <= most_held;
+  if (appending_->in_memory) {
+    appending_->held += parameters.size;
+    appending_->messages.back().first.octets.reserve(static_cast<std::size_t>(parameters.size));
+  } else {
+    appending_->upload = doors_.engine.upload();
+  }
   appending_->head.clear();
   session_.append_accepted();
 }
 
 Task<void> ImapConnection::append_content(const imap::AppendContent& content) {
+  if (appending_->in_memory) {
+    appending_->messages.back().first.octets += content.content;
+    session_.content_taken();
+    co_return;
+  }
   auto& head = appending_->head;
   if (head.size() < head_octets) head += content.content.substr(0, head_octets - head.size());
   auto taken = co_await appending_->upload->append(content.content);

@@ -150,6 +150,8 @@ class ImapConnection {
     mailbox::MailboxId mailbox;
     std::vector<std::pair<mailbox::NewMessage, mailbox::Placing>> messages;
     std::unique_ptr<store::Upload> upload;
+    bool in_memory = false;  // The message that comes goes into `messages` directly.
+    std::uint64_t held = 0;  // Octets of messages in memory.
     std::string head;
     std::uint64_t bytes = 0;
     std::uint64_t room = 0;  // What the quota leaves.

@@ -133,33 +133,37 @@ Task<void> ImapConnection::fetch_columns(Fetching& fetching) {
 
 Task<void> ImapConnection::fetch_structures(Fetching& fetching) {
   auto& out = session_.responses();
+  std::vector<std::size_t> missing;  // Without a record, or with one of another version: it is made anew.
   for (const auto& [first, last] : fetching.rows) {
     auto next = first;
-    while (next <= last) {
-      // Written from inside the scan: the records are copied from the packed chunks to the buffer, once.
-      const std::function<bool(std::size_t, Bytes)> visit = [&](std::size_t index, Bytes record) {
-        if (index != next || out.full()) return false;
-        const auto structure = message::Structure::open(record);
-        const auto row = selected_->row(index);
-        if (!structure || structure->size() != row.size) return false;
+    // Written from inside the scan: the records are copied from the packed chunks to the buffer, once.
+    const std::function<bool(std::size_t, Bytes)> visit = [&](std::size_t index, Bytes record) {
+      for (; next < index; ++next) missing.push_back(next);
+      const auto structure = message::Structure::open(record);
+      const auto row = selected_->row(index);
+      if (structure && structure->size() == row.size) {
         auto message = fetching.columns(index, row, *selected_);
         message.structure = &*structure;
         fetching.plan.write(out, message);
-        ++next;
-        return true;
-      };
-      auto visited = co_await doors_.mailboxes.structures(account_, fetching.view, next, last, visit);
+      } else {
+        missing.push_back(index);
+      }
+      ++next;
+      return !out.full();
+    };
+    while (next <= last) {
+      auto visited = co_await doors_.mailboxes.structures(account_, fetching.view, next, last + 1, visit);
       if (out.full()) {
         if (!co_await flush()) co_return;
         continue;
       }
-      // A record that is missing or of another version is made anew.
-      if (next <= last) {
-        if (!co_await fetch_one(fetching, next)) co_return;
-        ++next;
-      }
-      static_cast<void>(visited);
+      // The rest was not given.
+      for (; next <= last; ++next) missing.push_back(next);
+      if (!visited) connection_.scope.event("imap_structures_unreadable").failure(visited.error());
     }
+  }
+  for (const auto index : missing) {
+    if (!co_await fetch_one(fetching, index)) co_return;
   }
 }
 

@@ -66,7 +66,7 @@ Task<Result<std::vector<std::size_t>>> ImapConnection::matching_rows(const imap:
       ++next;
       return true;
     };
-    auto visited = co_await doors_.mailboxes.structures(account_, view, next, last, visit);
+    auto visited = co_await doors_.mailboxes.structures(account_, view, next, last + 1, visit);
     if (!visited) co_return failed(visited);
     for (; next <= last; ++next) still_open.push_back(next);
     at = end;
