@@ -212,7 +212,7 @@ TEST_CASE_FIXTURE(Stage, "several recipients and aliases: one copy an account, t
           .code == 554);
 }
 
-TEST_CASE_FIXTURE(Stage, "RFC 6409 §6.1: a login sends as itself, to anywhere; others' names are refused") {
+TEST_CASE_FIXTURE(Stage, "RFC 6409 §6.1: a login sends as itself, to anywhere, and others' names are refused") {
   auto arrival = arrive(Role::submission, anne);
   const std::string mine =
       "From: Anne <anne@t.example>\r\nDate: Fri, 21 Nov 1997 09:55:06 -0600\r\nMessage-ID: <1@t>\r\n\r\nx\r\n";
