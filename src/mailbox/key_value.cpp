@@ -42,23 +42,23 @@ void Layer::write_to(store::Batch& batch) const {
 }
 
 void Layer::take(Layer&& other, std::uint64_t commit) {
-  auto& keys = commits_[commit];
-  keys.reserve(other.changes_.size());
+  auto& changed = commits_[commit];
+  changed.reserve(other.changes_.size());
   while (!other.changes_.empty()) {
     auto node = other.changes_.extract(other.changes_.begin());
     node.mapped().commit = commit;
-    keys.push_back(node.key());
     auto inserted = changes_.insert(std::move(node));
     if (!inserted.inserted) inserted.position->second = std::move(inserted.node.mapped());
+    changed.push_back(inserted.position);
   }
 }
 
 void Layer::forget(std::uint64_t commit) {
   const auto found = commits_.find(commit);
   if (found == commits_.end()) return;
-  for (const auto& key : found->second) {
-    const auto change = changes_.find(key);
-    if (change != changes_.end() && change->second.commit == commit) changes_.erase(change);
+  // What a later commit has changed again is erased with that one: commits are forgotten in their order.
+  for (const auto change : found->second) {
+    if (change->second.commit == commit) changes_.erase(change);
   }
   commits_.erase(found);
 }

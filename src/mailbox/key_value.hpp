@@ -58,7 +58,10 @@ class Layer : public KeyValue {
   // Takes over all of `other` as part of commit number `commit`; forget(commit) drops what no later one has changed.
   void take(Layer&& other, std::uint64_t commit);
   void forget(std::uint64_t commit);
-  void clear() { changes_.clear(); }
+  void clear() {
+    commits_.clear();
+    changes_.clear();
+  }
 
  private:
   struct Change {
@@ -72,7 +75,7 @@ class Layer : public KeyValue {
 
   const KeyValue& below_;
   Changes changes_;
-  std::map<std::uint64_t, std::vector<std::string>> commits_;  // The keys of each commit taken.
+  std::map<std::uint64_t, std::vector<Changes::iterator>> commits_;  // What each commit taken has changed.
 };
 
 }  // namespace facteur::mailbox

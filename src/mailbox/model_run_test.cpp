@@ -124,7 +124,7 @@ class Server {
     std::vector<Place> found;
     for (const MailboxId mailbox : mails()) {
       const auto first = keys::placements(account, mailbox).take();
-      must(keeper_.durable().scan(first, store::behind(first),
+      must(keeper_.pending().scan(first, store::behind(first),
                                   [&](Bytes key, Bytes) {
                                     found.push_back({mailbox, Uid(store::Parser(key.substr(first.size())).u32())});
                                     return true;

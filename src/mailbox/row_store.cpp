@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <unordered_map>
 
 #include "mailbox/keys.hpp"
 #include "mailbox/rows.hpp"
@@ -64,10 +65,22 @@ Result<Packed> read_packed(const KeyValue& from, AccountId account, MailboxId ma
   return packed;
 }
 
+RowTable merged(Packed packed, const std::vector<RowChange>& changes) {
+  RowTable base;
+  for (auto& part : packed.base) base.add(std::move(part));
+  std::ranges::copy(changes, std::back_inserter(packed.changes));
+  return packed.changes.empty() ? std::move(base) : base.with(packed.changes);
+}
+
 }  // namespace
 
 Result<std::vector<RowChange>> changes_since(const KeyValue& from, AccountId account, MailboxId mailbox,
-                                             std::uint64_t since, const Damage& damage) {
+                                             std::uint64_t since, const Damage& damage,
+                                             std::span<const RowChange> known) {
+  std::unordered_map<Uid, const Row*> rows;
+  for (const RowChange& change : known) {
+    if (change.mailbox == mailbox && !change.vanished) rows[change.row.uid] = &change.row;
+  }
   std::vector<RowChange> changes;
   std::vector<Uid> live;
   auto scanned = from.scan(keys::change(account, mailbox, since + 1), keys::change(account, mailbox, keys::last_modseq),
@@ -81,6 +94,10 @@ Result<std::vector<RowChange>> changes_since(const KeyValue& from, AccountId acc
                            });
   if (!scanned) return failed(scanned);
   for (const Uid uid : live) {
+    if (const auto there = rows.find(uid); there != rows.end()) {
+      changes.push_back({mailbox, false, *there->second});
+      continue;
+    }
     auto row = read_row(from, account, mailbox, uid, damage);
     if (!row) return failed(row);
     changes.push_back({mailbox, false, std::move(*row)});
@@ -122,10 +139,7 @@ Result<RowTable> load_rows(const KeyValue& from, AccountId account, const Contai
   if (packed->damaged) return scan_rows(from, account, container.id, damage);
   auto changes = changes_since(from, account, container.id, container.packed, damage);
   if (!changes) return failed(changes);
-  RowTable base;
-  for (auto& part : packed->base) base.add(std::move(part));
-  std::ranges::move(*changes, std::back_inserter(packed->changes));
-  return packed->changes.empty() ? std::move(base) : base.with(packed->changes);
+  return merged(std::move(*packed), *changes);
 }
 
 namespace {
@@ -148,8 +162,11 @@ Result<void> remove_all(Layer& layer, std::string first) {
 }
 
 // Merges blocks into base chunks; only those that differ from what is stored are written.
-Result<void> merge_blocks(Layer& layer, AccountId account, Container& container) {
-  auto rows = load_rows(layer, account, container, {});
+Result<void> merge_blocks(Layer& layer, AccountId account, Container& container,
+                          const std::vector<RowChange>& changes) {
+  auto packed = read_packed(layer, account, container.id, {});
+  if (!packed) return failed(packed);
+  auto rows = packed->damaged ? scan_rows(layer, account, container.id, {}) : merged(std::move(*packed), changes);
   if (!rows) return failed(rows);
   // Many chunks with few rows each, after many expunges: begin anew with full ones.
   if (rows->parts().size() > 8 && rows->size() < rows->parts().size() * (RowChunk::most_rows / 4)) {
@@ -177,8 +194,9 @@ Result<void> merge_blocks(Layer& layer, AccountId account, Container& container)
 
 }  // namespace
 
-Result<void> pack_rows(Layer& layer, AccountId account, Container& container, const PackLimits& limits) {
-  auto changes = changes_since(layer, account, container.id, container.packed, {});
+Result<void> pack_rows(Layer& layer, AccountId account, Container& container, const PackLimits& limits,
+                       std::span<const RowChange> known) {
+  auto changes = changes_since(layer, account, container.id, container.packed, {}, known);
   if (!changes) return failed(changes);
   RowChunk rows(std::max<std::size_t>(changes->size(), 1));
   std::vector<Uid> vanished;
@@ -193,7 +211,7 @@ Result<void> pack_rows(Layer& layer, AccountId account, Container& container, co
     layer.put(keys::rows(account, container.id, 1, container.delta_blocks++).take(),
               RowChunk::encode(rows, rows.filled(), vanished));
     container.delta_rows += static_cast<std::uint32_t>(changes->size());
-  } else if (auto merged = merge_blocks(layer, account, container); !merged) {  // Sees these changes through x and t.
+  } else if (auto merged = merge_blocks(layer, account, container, *changes); !merged) {
     return merged;
   }
   container.packed = container.high;

@@ -102,8 +102,10 @@ class RowTable {
 using Damage = std::function<void(Bytes key, std::string_view what)>;
 
 // Changes of a mailbox behind `since`, from x and t, in order of uid; vanished ones as such.
+// Rows that are in `known` (the changes of one transaction) are not read again.
 Result<std::vector<RowChange>> changes_since(const KeyValue& from, AccountId account, MailboxId mailbox,
-                                             std::uint64_t since, const Damage& damage);
+                                             std::uint64_t since, const Damage& damage,
+                                             std::span<const RowChange> known = {});
 
 // All rows of a mailbox as they are in `from`. A placement that cannot be read is a row with nothing but its uid, so
 // that the others keep their numbers; damaged packed rows are made again from the placements.
@@ -117,7 +119,9 @@ struct PackLimits {
   std::uint32_t changes = 256;      // So many changes become a block;
   std::uint32_t delta_rows = 4096;  // so many rows in blocks are merged.
 };
-Result<void> pack_rows(Layer& layer, AccountId account, Container& container, const PackLimits& limits);
+// `known`: as for changes_since.
+Result<void> pack_rows(Layer& layer, AccountId account, Container& container, const PackLimits& limits,
+                       std::span<const RowChange> known = {});
 Result<void> drop_packed(Layer& layer, AccountId account, Container& container);  // V and E.
 
 ViewChanges diff(const RowTable& before, const RowTable& after);

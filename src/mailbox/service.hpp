@@ -127,6 +127,8 @@ class Service final : public Mailboxes {
   Result<Target> target(Transaction& transaction, const Placing& placing) const;
   Result<Placed> put(Transaction& transaction, const Prepared& prepared, std::size_t number, const Placing& placing,
                      const Target& target) const;
+  Task<Result<void>> file_shares(std::vector<Share>& shares, Prepared& prepared, const std::vector<Placing>& placings,
+                                 std::vector<Placed>& placed, store::Batch also, bool one_shard);
   Task<Result<void>> take_turns(std::vector<Share>& shares, bool one_shard);
   Task<Result<void>> build(std::vector<Share>& shares, const Prepared& prepared, const std::vector<Placing>& placings,
                            std::vector<Placed>& placed, store::Batch& batch);

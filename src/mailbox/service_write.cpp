@@ -101,15 +101,17 @@ Task<Result<std::vector<Placed>>> Service::file(NewMessage message, std::vector<
   const unsigned from = shards_.current();
 
   std::vector<Placed> placed(placings.size());
-  store::Batch batch;
-  add_blob(batch, prepared);
-  auto done = co_await take_turns(shares, one_shard);
-  if (done) done = co_await build(shares, prepared, placings, placed, batch);
-  if (done) {
-    batch.join(std::move(also));
-    done = co_await commit(std::move(shares), std::move(batch), one_shard);
-  } else {
+  Result<void> done;
+  std::exception_ptr bug;
+  try {
+    done = co_await file_shares(shares, prepared, placings, placed, std::move(also), one_shard);
+  } catch (...) {
+    bug = std::current_exception();
+  }
+  if (bug) {
     co_await release(shares);
+    co_await world::hop(shards_, from);
+    std::rethrow_exception(bug);
   }
   if (done && prepared.streamed && structure_) {
     for (std::size_t i = 0; i < placings.size(); ++i) {
@@ -122,6 +124,21 @@ Task<Result<std::vector<Placed>>> Service::file(NewMessage message, std::vector<
   co_await world::hop(shards_, from);
   if (!done) co_return failed(done);
   co_return placed;
+}
+
+Task<Result<void>> Service::file_shares(std::vector<Share>& shares, Prepared& prepared,
+                                        const std::vector<Placing>& placings, std::vector<Placed>& placed,
+                                        store::Batch also, bool one_shard) {
+  store::Batch batch;
+  add_blob(batch, prepared);
+  auto done = co_await take_turns(shares, one_shard);
+  if (done) done = co_await build(shares, prepared, placings, placed, batch);
+  if (!done) {
+    co_await release(shares);
+    co_return done;
+  }
+  batch.join(std::move(also));
+  co_return co_await commit(std::move(shares), std::move(batch), one_shard);
 }
 
 Task<Result<void>> Service::take_turns(std::vector<Share>& shares, bool one_shard) {

@@ -107,7 +107,8 @@ Result<bool> Transaction::expire(std::uint64_t floor, std::size_t most) {
     edited->floor = std::max(edited->floor, std::min(floor, edited->high));
     // Packed rows must know of what has vanished before its tombstone goes.
     if (edited->unpacked == 0 || edited->packed >= floor) continue;
-    if (auto packed = pack_rows(layer_, account_, *edited, options_.pack); !packed) return failed(packed);
+    if (auto packed = pack_rows(layer_, account_, *edited, options_.pack, effects_.rows); !packed)
+      return failed(packed);
   }
   for (std::uint8_t type = 1; type < type_count; ++type) {
     auto scanned = collect(keys::object_tombstone(account_, static_cast<Type>(type), 0),
@@ -327,7 +328,7 @@ Result<void> Transaction::pack_containers() {
       container->sealed_uid = container->sealed_rows = 0;
     }
     if (container->unpacked < options_.pack.changes) continue;
-    if (auto packed = pack_rows(layer_, account_, *container, options_.pack); !packed) return packed;
+    if (auto packed = pack_rows(layer_, account_, *container, options_.pack, effects_.rows); !packed) return packed;
   }
   return {};
 }

@@ -182,6 +182,7 @@ class Transaction {
     Item item;
   };
   Result<Located> locate(MailboxId container, Uid uid) const;
+  Result<Placement> placed_at(MailboxId container, Uid uid) const;
 
   Result<void> end_threads();
   void apply_counts();
@@ -197,6 +198,12 @@ class Transaction {
   std::map<MailboxId, std::optional<Container>> containers_;  // Changed here; nullopt: removed.
   std::map<std::pair<MailboxId, std::string>, std::optional<MailboxId>> names_;
   std::map<ItemId, Pending> pending_;
+  struct Seen {
+    MailboxId container;
+    Uid uid;
+    Placement placement;
+  };
+  mutable std::optional<Seen> seen_;  // The placement read last: callers look first and change then.
   std::set<ThreadId> emptied_;
   std::set<ThreadId> begun_;  // Threads made here: nothing of them is below.
   std::map<MailboxId, Counts> counts_;

@@ -54,7 +54,14 @@ Result<std::optional<Record>> Transaction::derived(Bytes key) const {
 template Result<std::optional<Thread>> Transaction::derived<Thread>(Bytes) const;
 
 Result<std::optional<Placement>> Transaction::placement(MailboxId container, Uid uid) const {
-  return get<Placement>(keys::placement(account_, container, uid));
+  auto found = get<Placement>(keys::placement(account_, container, uid));
+  if (found && *found) seen_.emplace(container, uid, **found);
+  return found;
+}
+
+Result<Placement> Transaction::placed_at(MailboxId container, Uid uid) const {
+  if (seen_ && seen_->container == container && seen_->uid == uid) return seen_->placement;
+  return require<Placement>(keys::placement(account_, container, uid));
 }
 
 Result<Item> Transaction::item(ItemId id) const {
@@ -63,7 +70,7 @@ Result<Item> Transaction::item(ItemId id) const {
 }
 
 Result<Transaction::Located> Transaction::locate(MailboxId container, Uid uid) const {
-  auto placed = require<Placement>(keys::placement(account_, container, uid));
+  auto placed = placed_at(container, uid);
   if (!placed) return failed(placed);
   auto found = item(placed->item);
   if (!found) return failed(found);
@@ -185,6 +192,7 @@ void Transaction::touch(Item& item, std::uint64_t modseq) {
 }
 
 void Transaction::write(MailboxId container, Uid uid, const Placement& placement) {
+  seen_.reset();
   layer_.put(keys::placement(account_, container, uid).take(), encode(placement));
   layer_.put(keys::change(account_, container, placement.modseq).take(),
              encode(PlacementChange{.uid = uid, .created = placement.created}));
@@ -282,6 +290,7 @@ Result<Uid> Transaction::place(ItemId id, MailboxId container, Place how) {
 }
 
 void Transaction::take_out(MailboxId container, Uid uid, const Placement& placement, Item& item, std::uint64_t modseq) {
+  seen_.reset();
   layer_.remove(keys::placement(account_, container, uid).take());
   layer_.remove(keys::message(account_, placement.mid).take());
   layer_.remove(keys::change(account_, container, placement.modseq).take());
@@ -367,7 +376,7 @@ Result<void> Transaction::set_flags(ItemId id, const Flags& flags, std::optional
   if (!it) return failed(it);
   std::vector<Placement> placed;
   for (const auto& [container, uid] : it->places) {
-    auto read = require<Placement>(keys::placement(account_, container, uid));
+    auto read = placed_at(container, uid);
     if (!read) return failed(read);
     placed.push_back(std::move(*read));
   }
@@ -402,7 +411,7 @@ Result<void> Transaction::set_flags(ItemId id, const Flags& flags, std::optional
 }
 
 Result<void> Transaction::set_deleted(MailboxId container, Uid uid, bool on) {
-  auto placed = require<Placement>(keys::placement(account_, container, uid));
+  auto placed = placed_at(container, uid);
   if (!placed) return failed(placed);
   if (placed->flags.has(Flags::deleted) == on) return {};
   placed->flags.bits ^= Flags::deleted;
@@ -547,6 +556,7 @@ Result<void> Transaction::purge(Uid trashed) {
   auto found = locate(trash, trashed);
   if (!found) return failed(found);
   Container* container = edit(trash);
+  seen_.reset();
   layer_.remove(keys::placement(account_, trash, trashed).take());
   drop_item(found->item);
   container->total -= std::min<std::uint32_t>(container->total, 1);
