@@ -75,7 +75,7 @@ TEST_CASE("acceptance: Every reader of every protocol sees what the server has, 
 TEST_CASE("acceptance: The same over the engine in memory, with many commits on their way") {
   // 200,000 operations.
   CHECK(first_failure<EngineKeeper<store::MemoryWorld>>(
-            1000, 40, {.operations = 5000, .check_every = 500, .sync_per_mille = 5}) == "none");
+            1000, 40, {.operations = 5000, .check_every = 500, .sync_per_mille = 4}) == "none");
 }
 
 TEST_CASE("acceptance: The same over the log with RocksDB as index") {
@@ -84,7 +84,7 @@ TEST_CASE("acceptance: The same over the log with RocksDB as index") {
   const std::string kept = before ? before : "";
   if (std::filesystem::exists("/dev/shm")) ::setenv("TMPDIR", "/dev/shm", 1);
   CHECK(first_failure<EngineKeeper<store::RocksWorld>>(
-            2000, 40, {.operations = 5000, .check_every = 500, .sync_per_mille = 5}) == "none");
+            2000, 40, {.operations = 5000, .check_every = 1250, .sync_per_mille = 2}) == "none");
   before ? ::setenv("TMPDIR", kept.c_str(), 1) : ::unsetenv("TMPDIR");
 }
 

@@ -39,7 +39,7 @@ class Server {
     }
     keeper_.settle();
     if (parameters_.check_every != 0) check();
-    for (int round = 0; round < 40; ++round) {
+    for (int round = 0; round < 6; ++round) {
       for (const auto& client : clients_) client->sync(reading_, chance_);
     }
     statistics_.modseq = state_.record.modseq;
@@ -120,19 +120,27 @@ class Server {
     return from;
   }
 
+  // The first placement at or behind a random uid of a random mailbox.
   std::optional<Place> any_place() {
-    std::vector<Place> found;
-    for (const MailboxId mailbox : mails()) {
-      const auto first = keys::placements(account, mailbox).take();
-      must(keeper_.pending().scan(first, store::behind(first),
-                                  [&](Bytes key, Bytes) {
-                                    found.push_back({mailbox, Uid(store::Parser(key.substr(first.size())).u32())});
-                                    return true;
-                                  }),
-           "scan");
+    auto boxes = mails();
+    for (std::size_t i = boxes.size(); i > 1; --i) std::swap(boxes[i - 1], boxes[chance_.next() % i]);
+    for (const MailboxId mailbox : boxes) {
+      const std::uint32_t uidnext = state_.find(mailbox)->uidnext;
+      const Uid from(static_cast<std::uint32_t>(chance_.between(1, uidnext)));
+      if (const auto found = first_place(mailbox, from)) return found;
+      if (const auto found = first_place(mailbox, Uid(1))) return found;
     }
-    if (found.empty()) return std::nullopt;
-    return pick(found);
+    return std::nullopt;
+  }
+  std::optional<Place> first_place(MailboxId mailbox, Uid from) {
+    std::optional<Place> found;
+    const auto first = keys::placements(account, mailbox).take();
+    const auto visit = [&](Bytes key, Bytes) {
+      found = Place{mailbox, Uid(store::Parser(key.substr(first.size())).u32())};
+      return false;
+    };
+    must(keeper_.pending().scan(keys::placement(account, mailbox, from), store::behind(first), visit), "scan");
+    return found;
   }
 
   Flags any_flags(Transaction& t, unsigned per_mille) {

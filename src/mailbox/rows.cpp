@@ -154,6 +154,9 @@ std::optional<RowChunk::Decoded> RowChunk::decode(Bytes value) {
 // ---- tables
 
 std::size_t RowTable::part_of(std::size_t index) const {
+  // Where all chunks are full, the first guess is right.
+  const std::size_t guess = index / RowChunk::most_rows;
+  if (guess < starts_.size() && index < starts_[guess] && index >= start_of(guess)) return guess;
   return static_cast<std::size_t>(std::ranges::upper_bound(starts_, index) - starts_.begin());
 }
 Row RowTable::row(std::size_t index) const {
