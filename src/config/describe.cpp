@@ -121,10 +121,6 @@ void describe_mail_limits(Limits& t, Visitor& v) {
   v.option(
       number({"received_fields", "Received fields from which a message is taken to go in circles.", "RFC 5321 §6.3"},
              t.received_fields, {100, 1000}));
-  v.option(
-      number({"mime_parts", "Parts of a message that are looked at.", "RFC 2046 §5.1"}, t.mime_parts, {100, 100000}));
-  v.option(
-      number({"mime_depth", "Depth of parts in parts that is looked at.", "RFC 2046 §5.1"}, t.mime_depth, {10, 1000}));
 }
 
 void describe_session_limits(Limits& t, Visitor& v) {
@@ -134,10 +130,6 @@ void describe_session_limits(Limits& t, Visitor& v) {
                 {kib, 64 * kib}));
   v.option(size({"imap_line", "Longest IMAP command after login, without its literals.", "RFC 7162 §4"}, t.imap_line,
                 {8 * kib, mib}));
-  v.option(size({"smtp_session_memory", "Memory of one SMTP session."}, t.smtp_session_memory, {64 * kib, 16 * mib}));
-  v.option(size({"imap_session_memory", "Memory of one IMAP session."}, t.imap_session_memory, {128 * kib, 64 * mib}));
-  v.option(size({"imap_response_memory", "Memory of one IMAP session while one response is being built."},
-                t.imap_response_memory, {mib, 256 * mib}));
   v.option(number({"connections", "Connections open at once, all listeners together."}, t.connections, {10, 1000000}));
   v.option(number({"connections_per_address", "Connections open at once from one address; loopback is not counted."},
                   t.connections_per_address, {1, 1000000}));
@@ -275,7 +267,8 @@ void describe(Config& c, Visitor& v) {
       {"postmaster", "Who reads mail to postmaster and abuse at every domain of ours that has no such user.",
        "RFC 5321 §4.5.1, RFC 2142", true},
       c.postmaster));
-  v.table(single("server", "The process and its files.", c.server, describe_server));
+  v.table(single("server", "The process and its files. What is changed here takes effect at the next start.", c.server,
+                 describe_server));
   v.table(
       repeated("listener",
                "A port we answer on. Without any: exchanger 25, submission 465 (implicit) and 587, imap 143 and 993 "

@@ -20,11 +20,6 @@ struct Limits {
   std::uint64_t smtp_line = 2048;                // Command line, CRLF included; RFC 5321 §4.5.3.1.4 and extensions.
   std::uint64_t imap_line_before_login = 8 * 1024;
   std::uint64_t imap_line = 64 * 1024;  // Command without its literals; RFC 7162 §4 asks for 8192 at least.
-  std::uint64_t mime_parts = 10000;
-  std::uint64_t mime_depth = 100;
-  std::uint64_t smtp_session_memory = 256 * 1024;
-  std::uint64_t imap_session_memory = 1024 * 1024;
-  std::uint64_t imap_response_memory = 4 * 1024 * 1024;  // While one response is being built.
 
   std::uint64_t connections = 20000;            // Open at once, all listeners together.
   std::uint64_t connections_per_address = 100;  // Loopback is not counted.

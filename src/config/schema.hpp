@@ -56,7 +56,7 @@ struct Smtp {
   std::string banner;         // Behind the host name in the greeting; empty: "ESMTP Facteur".
   bool require_fqdn = false;  // Refuse EHLO names without a dot at the exchanger.
   bool add_received_ip = true;
-  bool etrn = true;           // Obey ETRN (RFC 1985).
+  bool etrn = true;  // Obey ETRN (RFC 1985).
   bool vrfy = false;
 };
 

@@ -122,13 +122,17 @@ struct Server::Parts {
   std::unique_ptr<reception::Reception> reception;
   std::unique_ptr<delivery::Delivery> delivery;
   std::unique_ptr<Commands> commands;
-  std::unique_ptr<Service> smtp, imap, pop3, monitoring, control;
+  const std::shared_ptr<RecentBook> recent = make_recent_book();
+  const std::shared_ptr<MaildropLocks> locks = make_maildrop_locks();
+  std::shared_ptr<Service> smtp, imap, pop3, monitoring, control;
   std::vector<std::unique_ptr<ShardListeners>> listeners;  // One per shard, made and used there.
   Instant started{};
   Wakeup delivery_drain, watch_drain;
+  Turn reloading;        // Certificates and configuration are read by one at a time.
   TaskGroup background;  // Of shard 0. Last: its tasks use everything above.
 
   Result<void> make_clients();
+  void make_mail_services(const config::Config& config);
   void make_services(Server& server);
   std::vector<std::shared_ptr<const ListenerPlan>> plans(const config::Config& config);
   Task<std::vector<std::string>> listen(const config::Config& config);
@@ -152,13 +156,16 @@ Result<void> Server::Parts::make_clients() {
   return {};
 }
 
+// The services of mail, with the limits of this configuration. Connections that are open keep the ones they have.
+void Server::Parts::make_mail_services(const config::Config& config) {
+  smtp = make_smtp_service({*reception, authenticator, doors.clock, doors.random}, config.limits, config.smtp);
+  imap = make_imap_service({*mailboxes, engine, authenticator, directory, doors.clock, doors.random}, config.limits,
+                           recent);
+  pop3 = make_pop3_service({*mailboxes, authenticator, doors.clock, doors.random}, config.limits, locks);
+}
+
 void Server::Parts::make_services(Server& server) {
-  const auto config = published.get();
-  smtp = make_smtp_service({*reception, authenticator, doors.clock, doors.random}, config->limits, config->smtp);
-  imap = make_imap_service({*mailboxes, engine, authenticator, directory, doors.clock, doors.random}, config->limits,
-                           make_recent_book());
-  pop3 =
-      make_pop3_service({*mailboxes, authenticator, doors.clock, doors.random}, config->limits, make_maildrop_locks());
+  make_mail_services(*published.get());
   monitoring = make_metrics_service({doors.clock, doors.metrics, [this] { return trouble(); }});
   commands =
       std::make_unique<Commands>(CommandDoors{directory, directory, *mailboxes, *queue, engine, scope,
@@ -199,9 +206,9 @@ std::vector<std::shared_ptr<const ListenerPlan>> Server::Parts::plans(const conf
     plan.parameters.hostname = config.hostname;
     plan.offer_tls = listener.tls == config::Listener::Tls::starttls;
     plan.handshake_timeout = config.limits.tls_handshake_timeout;
-    plan.service = listener.protocol == config::Listener::Protocol::imap   ? imap.get()
-                   : listener.protocol == config::Listener::Protocol::pop3 ? pop3.get()
-                                                                           : smtp.get();
+    plan.service = listener.protocol == config::Listener::Protocol::imap   ? imap
+                   : listener.protocol == config::Listener::Protocol::pop3 ? pop3
+                                                                           : smtp;
     out.push_back(std::make_shared<const ListenerPlan>(std::move(plan)));
   }
   return out;
@@ -234,7 +241,7 @@ Task<Result<void>> Server::Parts::open_own_doors(const config::Config& config) {
     plan.name = "metrics";
     plan.endpoint = *config.server.metrics;
     plan.parameters.protocol = ListenerParameters::Protocol::metrics;
-    plan.service = monitoring.get();
+    plan.service = monitoring;
     auto opened = listeners[0]->listen(std::make_shared<const ListenerPlan>(std::move(plan)));
     if (!opened) co_return failed(opened);
   }
@@ -245,13 +252,14 @@ Task<Result<void>> Server::Parts::open_own_doors(const config::Config& config) {
   plan.name = "control";
   plan.endpoint = {IpAddress::loopback(), 0};
   plan.parameters.protocol = ListenerParameters::Protocol::control;
-  plan.service = control.get();
+  plan.service = control;
   co_return listeners[0]->serve_on(std::move(*local), std::make_shared<const ListenerPlan>(std::move(plan)));
 }
 
 Task<void> Server::Parts::watch_certificates() {
   std::string told;
   while (!co_await doors.clock.sleep_until(doors.clock.now() + certificates_looked_at_every, &watch_drain)) {
+    auto held = co_await reloading.take();
     const auto config = published.get();
     auto load = [this, config] { return certificates.load(*config); };
     auto work = world::blocking(doors.shards, world::Shards::Lane::pool, std::move(load));
@@ -330,6 +338,7 @@ Task<void> Server::stop() {
 Task<std::string> Server::reload() {
   Parts& p = *parts_;
   if (!p.load_again) co_return std::string("This server's configuration does not come from a file\n");
+  auto held = co_await p.reloading.take();
   auto load = [&p] { return p.load_again(); };
   auto work = world::blocking(p.doors.shards, world::Shards::Lane::pool, std::move(load));
   config::Loaded loaded = co_await work;
@@ -355,6 +364,7 @@ Task<std::string> Server::reload() {
   p.authenticator.configure(next->directory.login_cache);
   p.reception->reload(reception_parameters(*next));
   p.delivery->reload(delivery::parameters_from(*next), delivery::routing_from(*next));
+  p.make_mail_services(*next);
   for (const auto& problem : co_await p.listen(*next)) problems += problem + "\n";
   p.scope.event("configuration_reloaded").field("result", problems.empty() ? "done" : "listeners_missing");
   co_return problems;

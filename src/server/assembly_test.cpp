@@ -231,12 +231,15 @@ TEST_CASE("a bad configuration changes nothing and says all; a good one is in fo
   s.text = before;
   s.text.replace(s.text.find("\"example.org\"]"), 13, "\"example.org\", \"new.example\"");
   s.text.replace(s.text.find("port = 25\n"), 10, "port = 2525\n");
+  s.text.replace(s.text.find("[limits]\n"), 9, "[limits]\nmessage_size = \"1 MiB\"\n");
   CHECK(s.finish(s.server->reload(), s.machine).empty());
   CHECK(s.server->config()->domains.size() == 2);
   CHECK(!s.connect(25));
   auto moved = s.connect(2525);
   REQUIRE(moved);
   CHECK(s.read(*moved).starts_with("220 "));
+  s.write(*moved, "EHLO c.example\r\n");
+  CHECK(s.read(*moved, "250 ").find("250-SIZE 1048576\r\n") != std::string::npos);
   s.write(*old, "NOOP\r\n");
   CHECK(s.read(*old).starts_with("250 "));  // It goes on over the listener that is closed now.
   CHECK(good(s.ask({{"command", "account.add"}, {"address", "carl@new.example"}, {"password", "x"}})));
@@ -363,11 +366,10 @@ TEST_CASE("a bug ends its session, is reported, and nobody else notices") {
   ConnectionBudget budget({100, 100});
   ShardListeners listeners({s.machine.clock, s.machine.network, s.machine.random, budget, [] { return nullptr; }},
                            observe::Scope(s.world.events));
-  Buggy service;
   ListenerPlan plan;
   plan.name = "buggy";
   plan.endpoint = {server_address, 99};
-  plan.service = &service;
+  plan.service = std::make_shared<Buggy>();
   s.machine.shards.run(0, [&] { REQUIRE(listeners.listen(std::make_shared<const ListenerPlan>(plan))); });
   for (int i = 0; i < 6; ++i) {
     auto stream = s.connect(99);
@@ -394,11 +396,11 @@ TEST_CASE("control requests: any segmentation, several on one connection; too lo
   struct Echo {
     static Task<std::string> answer(std::string request) { co_return "<" + request + ">"; }
   };
-  const auto service = make_control_service({s.machine.clock, Echo::answer});
+  std::shared_ptr<Service> service = make_control_service({s.machine.clock, Echo::answer});
   ListenerPlan plan;
   plan.name = "control";
   plan.endpoint = {server_address, 98};
-  plan.service = service.get();
+  plan.service = service;
   s.machine.shards.run(0, [&] { REQUIRE(listeners.listen(std::make_shared<const ListenerPlan>(plan))); });
   const std::string one = store::Key().string("hello").take();
   const std::string reply = store::Key().string("<hello>").take();

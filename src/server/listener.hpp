@@ -22,8 +22,8 @@ struct ListenerPlan {
   std::string name;
   Endpoint endpoint;
   ListenerParameters parameters;
-  bool offer_tls = false;  // STARTTLS.
-  Service* service = nullptr;
+  bool offer_tls = false;            // STARTTLS.
+  std::shared_ptr<Service> service;  // Lives as long as a connection it serves.
   Duration handshake_timeout = 30s;
 };
 
