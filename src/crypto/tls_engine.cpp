@@ -3,9 +3,11 @@
 #include <openssl/x509_vfy.h>
 
 #include <cstring>
+#include <ctime>
 
 #include "base/assert.hpp"
 #include "base/ip_address.hpp"
+#include "crypto/injected.hpp"
 #include "crypto/tls_inside.hpp"
 
 namespace facteur::crypto {
@@ -129,6 +131,9 @@ Result<std::unique_ptr<TlsEngine>> TlsEngine::client(std::shared_ptr<const TlsCl
   if (!parameters.tlsa.empty()) inside->dane = add_tlsa(ssl, parameters.host, parameters.tlsa);
   const bool must_verify = parameters.tlsa.empty() ? shared.verify : inside->dane;
   SSL_set_verify(ssl, must_verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+  if (const auto time = Injected::today()) {
+    X509_VERIFY_PARAM_set_time(SSL_get0_param(ssl), static_cast<std::time_t>(time->seconds()));
+  }
   SSL_set_connect_state(ssl);
   inside->client = std::move(context);
   return std::unique_ptr<TlsEngine>(new TlsEngine(std::move(inside)));

@@ -2,6 +2,14 @@
 
 namespace facteur::sim {
 
+World::World(std::uint64_t seed)
+    : timeline(seed),
+      internet(timeline),
+      events(timeline),
+      tls_chance_(seed ^ 0x7155eed),
+      openssl_([this](Room room) { tls_chance_.fill(room); },
+               [this] { return first_day + (timeline.now() - Instant{}); }) {}
+
 bool World::run_until(const std::function<bool()>& done, Duration limit) {
   const Instant end = timeline.now() + limit;
   while (!done()) {

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "crypto/injection.hpp"
 #include "sim/clock.hpp"
 #include "sim/disk.hpp"
 #include "sim/events.hpp"
@@ -26,7 +27,9 @@ namespace facteur::sim {
 
 class World {
  public:
-  explicit World(std::uint64_t seed) : timeline(seed), internet(timeline), events(timeline) {}
+  static constexpr UtcTime first_day{1'790'000'000'000};  // The calendar at the beginning, in 2026.
+
+  explicit World(std::uint64_t seed);
 
   Timeline timeline;
   Internet internet;
@@ -38,12 +41,16 @@ class World {
   bool run_until(const std::function<bool()>& done, Duration limit = 24h * 365);
   void run_for(Duration time);
   std::uint64_t hash() { return timeline.hash().value(); }  // The same seed gives the same value.
+
+ private:
+  Random tls_chance_;
+  crypto::Injection openssl_;  // TLS repeats, too. A world is used on the thread that made it.
 };
 
 struct MachineParameters {
   std::vector<IpAddress> addresses{IpAddress::loopback()};
   unsigned shards = 2;
-  UtcTime utc{1'790'000'000'000};  // Its calendar at the beginning of the world.
+  UtcTime utc = World::first_day;  // Its calendar at the beginning of the world.
 };
 
 // One life of one machine.

@@ -21,19 +21,35 @@ smtp::Transaction transaction_of(const Errand& errand) {
 
 }  // namespace
 
+Task<Result<std::unique_ptr<world::Stream>>> encrypt(std::unique_ptr<world::Stream> stream, Trust trust,
+                                                     Instant deadline) {
+  crypto::TlsClientParameters parameters;
+  parameters.host = stream->peer().address == IpAddress::v4(127, 0, 1, 1) ? "mx.a.example" : "mx.b.example";
+  auto secured = co_await tls::connect(std::move(stream), std::move(trust), std::move(parameters), deadline);
+  if (!secured) co_return failed(secured);
+  co_return std::move(secured->stream);
+}
+
+Task<Result<std::unique_ptr<world::Stream>>> call(sim::Machine& machine, Endpoint to, bool implicit_tls, Trust trust) {
+  const auto deadline = machine.clock.now() + 30s;
+  auto stream = co_await machine.network.connect(to, deadline);
+  if (!stream || !implicit_tls) co_return stream;
+  co_return co_await encrypt(std::move(*stream), std::move(trust), deadline);
+}
+
 Task<void> post_letter(sim::Machine& machine, Errand errand) {
-  auto stream = co_await machine.network.connect(errand.to, machine.clock.now() + 30s);
+  auto stream = co_await call(machine, errand.to, errand.to.port == 465, errand.tls);
   if (!stream) co_return;
   smtp::ClientParameters parameters;
   parameters.hostname = errand.hello;
-  parameters.tls = smtp::ClientParameters::Tls::never;
+  parameters.tls = errand.tls ? smtp::ClientParameters::Tls::required : smtp::ClientParameters::Tls::never;
   if (!errand.login.empty()) {
     parameters.login = errand.login;
     parameters.password = "secret";
-    parameters.plaintext_login = true;
     parameters.random.resize(32);
     machine.random.fill(Room(parameters.random.data(), parameters.random.size()));
   }
+  parameters.tls_active = errand.to.port == 465;
   smtp::ClientSession session(std::move(parameters), machine.clock.now());
   bool begun = false;
   while (!session.closed()) {
@@ -52,6 +68,10 @@ Task<void> post_letter(sim::Machine& machine, Errand errand) {
     } else if (auto* send = std::get_if<smtp::Send>(&*action)) {
       auto sent = co_await (*stream)->write(send->replies, session.deadline());
       if (!sent) session.ended();
+    } else if (std::holds_alternative<smtp::StartTls>(*action)) {
+      stream = co_await encrypt(std::move(*stream), errand.tls, session.deadline());
+      if (!stream) co_return;  // Nothing was promised yet.
+      session.tls_started({}, machine.clock.now());
     } else if (std::holds_alternative<smtp::Ready>(*action)) {
       if (!begun)
         session.begin(transaction_of(errand), machine.clock.now());

@@ -9,6 +9,7 @@
 
 #include "sim/world.hpp"
 #include "smtp/client_session.hpp"
+#include "tls/stream.hpp"
 
 namespace facteur::simulation {
 
@@ -26,8 +27,16 @@ struct Posted {
   std::map<std::string, Promise> recipients;
 };
 
+using Trust = std::shared_ptr<const crypto::TlsClientContext>;
+
+// The server's side of a call is one of the two sites; its certificate must verify.
+Task<Result<std::unique_ptr<world::Stream>>> encrypt(std::unique_ptr<world::Stream> stream, Trust trust,
+                                                     Instant deadline);
+Task<Result<std::unique_ptr<world::Stream>>> call(sim::Machine& machine, Endpoint to, bool implicit_tls, Trust trust);
+
 struct Errand {
   Endpoint to;
+  Trust tls;  // Null: in the clear, which strangers at port 25 may.
   std::string hello;
   std::string login;
   Posted* letter = nullptr;

@@ -34,6 +34,13 @@ class Asker {
       if (!more) co_return std::nullopt;
     }
   }
+  Task<bool> encrypt(Trust trust) {
+    if (!got_.empty()) co_return false;
+    auto stream = co_await simulation::encrypt(std::move(stream_), std::move(trust), clock_.now() + 1min);
+    if (!stream) co_return false;
+    stream_ = std::move(*stream);
+    co_return true;
+  }
   Task<bool> greeted() {
     while (got_.find("\r\n") == std::string::npos) {
       const bool more = co_await read_more();
@@ -94,11 +101,18 @@ void take_fetches(Reading& reading, std::uint32_t uidvalidity, std::string_view 
 }  // namespace
 
 Task<void> read_mail(sim::Machine& machine, Reading& reading, sim::Random& chance) {
-  auto stream = co_await machine.network.connect(reading.server, machine.clock.now() + 20s);
+  const bool implicit = reading.server.port == 993;
+  auto stream = co_await call(machine, reading.server, implicit, reading.tls);
   if (!stream) co_return;
   Asker asker(std::move(*stream), machine.clock);
   const bool greeted = co_await asker.greeted();
   if (!greeted) co_return;
+  if (!implicit) {
+    auto begun = co_await asker.ask("STARTTLS");
+    if (!begun) co_return;
+    const bool encrypted = co_await asker.encrypt(reading.tls);
+    if (!encrypted) co_return;
+  }
   auto logged_in = co_await asker.ask("LOGIN " + reading.address + " secret");
   if (!logged_in) co_return;
   auto selected = co_await asker.ask("SELECT INBOX");

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "sim/world.hpp"
+#include "customers.hpp"
 
 namespace facteur::simulation {
 
@@ -16,6 +16,7 @@ namespace facteur::simulation {
 struct Reading {
   std::string address;
   Endpoint server;
+  Trust tls;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::string> letters;  // (uidvalidity, uid) -> letter id.
   std::set<std::pair<std::uint32_t, std::uint32_t>> flagged;               // STORE was answered with OK.
   std::size_t sessions = 0;                                                // That came to a selected INBOX.

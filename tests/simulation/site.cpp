@@ -10,11 +10,29 @@ namespace facteur::simulation {
 
 namespace {
 
-// One certificate for all sites and seeds: making keys is slow, and its chance is not ours.
+// One certificate for all sites and seeds, the same in every process: its lengths would change the runs.
+Result<crypto::TlsCertificate> make_certificate() {
+  sim::Random chance(1);
+  const UtcTime day{1'780'000'000'000};
+  const crypto::Injection openssl([&chance](Room room) { chance.fill(room); }, [day] { return day; });
+  return crypto::make_self_signed({"mx.a.example", "mx.b.example"}, day, 36500);
+}
+
 Result<std::string> read_certificate(const std::string& path) {
-  static const auto made = crypto::make_self_signed({"mx.example"}, UtcTime{1'780'000'000'000}, 36500);
+  static const auto made = make_certificate();
   if (!made) return std::unexpected(made.error());
   return path == "key" ? made->key_pem : made->chain_pem;
+}
+
+config::Listener listener_of(const IpAddress& address, std::string name, std::uint16_t port,
+                             config::Listener::Protocol protocol, config::Listener::Tls tls) {
+  config::Listener out;
+  out.name = std::move(name);
+  out.address = address;
+  out.port = port;
+  out.protocol = protocol;
+  out.tls = tls;
+  return out;
 }
 
 std::shared_ptr<const config::Config> configuration(const SiteParameters& parameters) {
@@ -25,25 +43,16 @@ std::shared_ptr<const config::Config> configuration(const SiteParameters& parame
   config->tls.certificates = {{"chain", "key"}};
   config->directory.argon2_memory = 64 * 1024;
   config->directory.argon2_passes = 1;
-  config->delivery.tls = false;
   config->delivery.allow_loopback = true;
   config->delivery.source_address = parameters.address;
   config->limits.drain_timeout = 5s;
-  config::Listener exchanger;
-  exchanger.name = "mx";
-  exchanger.address = parameters.address;
-  exchanger.port = 25;
-  exchanger.tls = config::Listener::Tls::none;
-  config::Listener submission = exchanger;
-  submission.name = "submission";
-  submission.port = 587;
-  submission.protocol = config::Listener::Protocol::submission;
-  submission.plaintext_login = true;
-  config::Listener imap = submission;
-  imap.name = "imap";
-  imap.port = 143;
-  imap.protocol = config::Listener::Protocol::imap;
-  config->listeners = {exchanger, submission, imap};
+  using enum config::Listener::Protocol;
+  using enum config::Listener::Tls;
+  const auto& at = parameters.address;
+  config->listeners = {listener_of(at, "mx", 25, exchanger, starttls),
+                       listener_of(at, "msa", 587, submission, starttls),
+                       listener_of(at, "msas", 465, submission, implicit), listener_of(at, "imap", 143, imap, starttls),
+                       listener_of(at, "imaps", 993, imap, implicit)};
   return config;
 }
 
@@ -65,8 +74,18 @@ store::EngineSizes small_sizes() {
 
 }  // namespace
 
+std::shared_ptr<const crypto::TlsClientContext> trust_in_sites() {
+  static const auto trust = [] {
+    auto made = crypto::TlsClientContext::make({.ca_pem = *read_certificate("chain"), .verify = true});
+    if (!made) give_up("the certificate is not usable", made.error());
+    return *made;
+  }();
+  return trust;
+}
+
 Site::Life::Life(sim::World& world, const SiteParameters& parameters, sim::Disk::Image image, std::uint64_t crash_at)
-    : machine(world, {.addresses = {parameters.address}, .shards = 2}, std::move(image)) {
+    : machine(world, {.addresses = {parameters.address}, .shards = 2, .utc = sim::World::first_day + 1h},
+              std::move(image)) {
   machine.disk.crash_at(crash_at);
   auto opened = store::open({.disk = machine.disk,
                              .shards = machine.shards,

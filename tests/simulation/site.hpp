@@ -20,6 +20,9 @@ struct SiteParameters {
   std::map<std::string, std::vector<std::string>> aliases;  // Local part -> addresses.
 };
 
+// What people's programs trust: the certificate that all sites show.
+std::shared_ptr<const crypto::TlsClientContext> trust_in_sites();
+
 // What one INBOX holds.
 struct Letter {
   std::uint32_t uidvalidity = 0;
@@ -30,7 +33,9 @@ struct Letter {
 
 class Site {
  public:
-  Site(sim::World& world, SiteParameters parameters) : world_(world), parameters_(std::move(parameters)) {}
+  // On an empty disk, or on one that an earlier site has left.
+  Site(sim::World& world, SiteParameters parameters, sim::Disk::Image image = {})
+      : world_(world), parameters_(std::move(parameters)), image_(std::move(image)) {}
   ~Site();
   Site(const Site&) = delete;
   Site& operator=(const Site&) = delete;
@@ -46,6 +51,8 @@ class Site {
     stop,       // Drained and closed; the world goes on meanwhile.
   };
   void end(End how);
+
+  sim::Disk::Image take_image() { return std::move(image_); }  // Of one that does not run.
 
   bool running() const { return life_ != nullptr; }
   bool disk_froze() const { return life_ && life_->machine.disk.crashed(); }

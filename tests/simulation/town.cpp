@@ -27,6 +27,36 @@ bool reached(const std::string& address) {
 
 bool is_report(const std::string& text) { return text.find("multipart/report") != std::string::npos; }
 
+SiteParameters site_parameters(std::size_t number) {
+  if (number == 0) {
+    return {"a.example",
+            first_address,
+            {"anne", "ada", "arno", "alix"},
+            {{"team", {"alix@a.example", "blaise@b.example"}},
+             {"ring", {"ring@b.example"}},
+             {"lost", {"nobody@b.example"}}}};
+  }
+  return {"b.example", second_address, {"bob", "bea", "basile", "blaise"}, {{"ring", {"ring@a.example"}}}};
+}
+
+// The sites with their people, stopped: made once a process, since passwords take longer than a whole run.
+const std::vector<sim::Disk::Image>& founded_sites() {
+  static const auto images = [] {
+    std::vector<sim::Disk::Image> out;
+    sim::World world(0);
+    trust_in_sites();  // Draws, the first time: not from the chance of a world that must repeat.
+    for (std::size_t i = 0; i < 2; ++i) {
+      Site site(world, site_parameters(i));
+      site.start();
+      site.add_people();
+      site.end(Site::End::stop);
+      out.push_back(site.take_image());
+    }
+    return out;
+  }();
+  return images;
+}
+
 }  // namespace
 
 Town::Town(std::uint64_t seed) : world_(seed), chance_(seed ^ 0xfac7e07) {}
@@ -39,20 +69,13 @@ void Town::build() {
     mx.b.example A 127.0.2.1
     1.1.0.127.in-addr.arpa PTR mx.a.example
   )");
-  sites_.push_back(std::make_unique<Site>(world_, SiteParameters{"a.example",
-                                                                 first_address,
-                                                                 {"anne", "ada", "arno", "alix"},
-                                                                 {{"team", {"alix@a.example", "blaise@b.example"}},
-                                                                  {"ring", {"ring@b.example"}},
-                                                                  {"lost", {"nobody@b.example"}}}}));
-  sites_.push_back(std::make_unique<Site>(
-      world_,
-      SiteParameters{"b.example", second_address, {"bob", "bea", "basile", "blaise"}, {{"ring", {"ring@a.example"}}}}));
-  post_ = std::make_unique<sim::Machine>(world_, sim::MachineParameters{.addresses = {post_address}, .shards = 1});
-  for (auto& site : sites_) {
-    site->start();
-    site->add_people();
+  const auto& founded = founded_sites();
+  for (std::size_t i = 0; i < founded.size(); ++i) {
+    sites_.push_back(std::make_unique<Site>(world_, site_parameters(i), founded[i].clone()));
   }
+  trust_ = trust_in_sites();
+  post_ = std::make_unique<sim::Machine>(world_, sim::MachineParameters{.addresses = {post_address}, .shards = 1});
+  for (auto& site : sites_) site->start();
 }
 
 Errand Town::next_errand(unsigned number) {
@@ -67,7 +90,8 @@ Errand Town::next_errand(unsigned number) {
   const auto site = chance_.between(0, 1);
   errand.to.address = site == 0 ? first_address : second_address;
   const bool submits = chance_.happens(600);
-  errand.to.port = submits ? 587 : 25;
+  errand.to.port = submits ? (chance_.happens(500) ? 587 : 465) : 25;
+  if (submits || chance_.happens(500)) errand.tls = trust_;
   if (submits) errand.login = letter.login = letter.sender = site == 0 ? "anne@a.example" : "bob@b.example";
   if (!submits) letter.sender = chance_.happens(100) ? "" : "someone@elsewhere.example";
   const auto recipients = chance_.between(1, 4);
@@ -105,7 +129,9 @@ void Town::write_letters() {
   for (const auto* who : {"anne@a.example", "bob@b.example", "blaise@b.example"}) {
     auto& reading = readings_.emplace_back();
     reading.address = who;
-    reading.server = {std::string_view(who).ends_with("a.example") ? first_address : second_address, 143};
+    reading.server.address = std::string_view(who).ends_with("a.example") ? first_address : second_address;
+    reading.server.port = chance_.happens(500) ? 143 : 993;
+    reading.tls = trust_;
     customers_->start(reader(reading, static_cast<unsigned>(chance_.between(0, 4))));
   }
 

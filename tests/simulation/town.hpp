@@ -51,6 +51,7 @@ class Town {
   sim::Random chance_;
   std::vector<std::unique_ptr<Site>> sites_;
   std::unique_ptr<sim::Machine> post_;  // Where the customers live.
+  Trust trust_;
   std::deque<Posted> ledger_;
   std::deque<Reading> readings_;
   struct PlannedEnd {
