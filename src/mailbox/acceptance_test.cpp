@@ -78,6 +78,12 @@ TEST_CASE("acceptance: The same over the engine in memory, with many commits on 
             1000, 40, {.operations = 5000, .check_every = 500, .sync_per_mille = 4}) == "none");
 }
 
+TEST_CASE("acceptance: The same over the log with the simulator's map as index") {
+  // 200,000 operations.
+  CHECK(first_failure<EngineKeeper<store::LogWorld>>(
+            3000, 40, {.operations = 5000, .check_every = 1250, .sync_per_mille = 2}) == "none");
+}
+
 TEST_CASE("acceptance: The same over the log with RocksDB as index") {
   // A disk in memory where there is one: 200,000 operations are many syncs.
   const char* const before = std::getenv("TMPDIR");
