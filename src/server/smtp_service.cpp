@@ -73,7 +73,9 @@ class Conversation {
         arrival_(doors_.reception.arrive({.role = role_of(connection_.listener.protocol), .address = peer_},
                                          connection_.scope)),
         login_(doors_.authenticator, peer_) {
-    if (connection_.secured) arrival_->secured(connection_.secured->version, connection_.secured->cipher);
+    if (!connection_.secured) return;
+    arrival_->secured(connection_.secured->version, connection_.secured->cipher);
+    tls_ = connection_.secured->version;
   }
 
   Task<void> run() {

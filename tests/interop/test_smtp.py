@@ -1,5 +1,6 @@
 """Submission and reception with swaks, curl, smtplib and s-nail."""
 import imaplib
+import re
 import smtplib
 import socket
 import ssl
@@ -38,6 +39,9 @@ class Smtp(ServerTest):
             "--auth-user", "anne@example.org", "--auth-password", PASSWORD, "--from", "anne@example.org",
             "--to", "paul@example.org", "--header", "Subject: swaks implicit tls")
         self.arrived("paul", "swaks implicit tls")
+        # The session ends after its reply to QUIT: the log line may be a moment behind.
+        line = rf'"smtp_session_finished".*"listener":"submission-{self.server.submissions}".*"tls":"TLSv1'
+        wait_for(lambda: re.search(line, self.server.log.read_text()))
 
     def test_swaks_wrong_password(self):
         out = run("swaks", "--server", f"127.0.0.1:{self.server.submissions}", "--tls-on-connect", "--auth", "PLAIN",
