@@ -180,7 +180,30 @@ std::optional<Path> parse_path(std::string_view text, bool utf8) {
   if (!address) return std::nullopt;
   path.address = std::move(*address);
   path.length = 1 + *route + end + 1;
+  if (*route > 0) path.route = std::string(text.substr(1, *route - 1));
   return path;
+}
+
+ForeignForm foreign_form(std::string_view local, std::string* onward) {
+  const auto tell = [&](std::string_view user, std::string_view host) {
+    if (onward) onward->assign(user).append("@").append(host);
+  };
+  // '@' binds before '!', and '!' before '%': the order sendmail and the gateways of BITNET used.
+  if (const std::size_t at = local.rfind('@'); at != std::string_view::npos) {
+    if (at > 0) tell(local.substr(0, at), local.substr(at + 1));
+    return ForeignForm::route;
+  }
+  if (const std::size_t bang = local.find('!'); bang != std::string_view::npos) {
+    if (bang == 0 || bang + 1 == local.size()) return ForeignForm::none;
+    tell(local.substr(bang + 1), local.substr(0, bang));
+    return ForeignForm::bang;
+  }
+  if (const std::size_t percent = local.rfind('%'); percent != std::string_view::npos) {
+    if (percent == 0 || percent + 1 == local.size()) return ForeignForm::none;
+    tell(local.substr(0, percent), local.substr(percent + 1));
+    return ForeignForm::percent;
+  }
+  return ForeignForm::none;
 }
 
 }  // namespace facteur::message

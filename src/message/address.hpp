@@ -59,12 +59,25 @@ std::string quoted_local(std::string_view local);
 struct Path {
   std::optional<Address> address;  // nullopt: the null reverse-path <>.
   std::size_t length = 0;          // Octets read, '>' included; parameters follow.
+  std::string route{};             // "@a.example,@b.example" as written, without its ':'; nearly always empty.
 };
 
 // RFC 5321 §4.1.2 Reverse-path and Forward-path at the start of `text`. A source route (<@a,@b:user@c>) is accepted and
 // dropped (RFC 5321 §4.1.1.3, appendix C). <Postmaster> in any case gives an address with an empty domain.
 // At most 1,024 octets with its route (more than the 256 of §4.5.3.1.3, so that routes fit).
 std::optional<Path> parse_path(std::string_view text, bool utf8);
+
+// Forms of addresses of other networks that hide in a local part (RFC 5321 §4.1.2 allows them as atoms; RFC 1123
+// §5.2.16 and RFC 976 say what they meant). What is done with them is policy: routing refuses them unless told
+// otherwise.
+enum class ForeignForm : std::uint8_t {
+  none,
+  percent,  // "user%host": to be sent on to user@host.
+  bang,     // "host!user", "a!b!user": UUCP.
+  route,    // "@a:user" or a '@' in a quoted local part: "\"user@host\"@relay".
+};
+// `onward`: for percent, bang and route the address meant, as far as it can be written ("user@host"); may be null.
+ForeignForm foreign_form(std::string_view local, std::string* onward = nullptr);
 
 // ---- header fields
 

@@ -17,8 +17,13 @@ void append_utf8(std::string& out, char32_t c) {
   } else if (c < 0x800) {
     out += static_cast<char>(0xc0 | c >> 6);
     out += static_cast<char>(0x80 | (c & 63));
-  } else {
+  } else if (c < 0x10000) {
     out += static_cast<char>(0xe0 | c >> 12);
+    out += static_cast<char>(0x80 | (c >> 6 & 63));
+    out += static_cast<char>(0x80 | (c & 63));
+  } else {
+    out += static_cast<char>(0xf0 | c >> 18);
+    out += static_cast<char>(0x80 | (c >> 12 & 63));
     out += static_cast<char>(0x80 | (c >> 6 & 63));
     out += static_cast<char>(0x80 | (c & 63));
   }
@@ -157,6 +162,14 @@ Known known(std::string_view charset) {
 }
 
 }  // namespace
+
+void append_character(std::string& out, char32_t code) {
+  const bool surrogate = code >= 0xd800 && code < 0xe000;
+  // HTML numbers characters 128 to 159 by windows-1252, as its writers did.
+  if (code >= 0x80 && code < 0xa0) code = windows_1252[code - 0x80];
+  const bool control = (code < 0x20 && code != '\t' && code != '\n') || code == 0x7f;
+  append_utf8(out, surrogate || control || code > 0x10ffff ? char32_t{0xfffd} : code);
+}
 
 bool is_utf8(Bytes octets) {
   std::size_t i = 0;

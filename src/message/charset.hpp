@@ -10,6 +10,10 @@ namespace facteur::message {
 
 bool is_utf8(Bytes octets);
 
+// One character as UTF-8; a surrogate, a control but TAB and LF, or what is no character: U+FFFD; 128 to 159 by
+// windows-1252, as HTML's numbers are meant.
+void append_character(std::string& out, char32_t code);
+
 // Always valid UTF-8: what cannot be decoded becomes U+FFFD; an unknown charset is taken as windows-1252 if it is not
 // UTF-8 already.
 std::string to_utf8(Bytes octets, std::string_view charset);

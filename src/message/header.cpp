@@ -66,6 +66,7 @@ bool FieldScanner::next(Field& field) {
   const std::size_t colon = first.find(':');
   if (colon == Bytes::npos) return true;
   Bytes name = first.substr(0, colon);
+  if (start == 0 && name.starts_with(byte_order_mark)) name.remove_prefix(byte_order_mark.size());
   while (!name.empty() && ascii::is_space(name.back())) name.remove_suffix(1);  // RFC 5322 §4.5.8: obs-optional blank.
   if (!is_name(name)) return true;
   field.name = name;

@@ -16,6 +16,9 @@ namespace facteur::message {
 
 inline constexpr std::size_t max_header_octets = 1 << 20;  // Fields behind this many octets are not looked at.
 
+// In front of a header, where some editors leave it: passed over when fields are read, kept in `Field::whole`.
+inline constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+
 // One field. All views borrow from the text given to FieldScanner.
 struct Field {
   Bytes name;        // As written, without blanks before the colon; empty for a line that is no field.

@@ -104,6 +104,7 @@ std::string_view encoding_name(Encoding encoding) {
     case Encoding::base64:
       return "base64";
     case Encoding::other:
+    case Encoding::uuencode:
       break;
   }
   return {};
@@ -238,7 +239,7 @@ void FormWriter::enter_single(std::uint32_t index, const HeaderValues& header) {
   out += ' ';
   append_value(out, header.description);
   out += ' ';
-  if (part.encoding == Encoding::other) {
+  if (encoding_name(part.encoding).empty()) {
     append_value(out, header.encoding);
   } else {
     out += '"';

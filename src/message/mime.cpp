@@ -7,6 +7,7 @@
 #include "base/ascii.hpp"
 #include "message/charset.hpp"
 #include "message/header.hpp"
+#include "message/part_header.hpp"
 #include "message/part_number.hpp"
 
 namespace facteur::message {
@@ -29,8 +30,9 @@ class TreeBuilder {
 
   std::uint32_t add_part(std::uint32_t parent);
   void read_header(std::uint32_t index);
-  void interpret(Part& part, bool digest);
   bool opens_children(std::uint32_t index);
+  void mark_boundary(Bytes written);
+  void mark(Ambiguity which) { tree_.ambiguities.add(which); }
   bool next_part();
   std::optional<Delimiter> delimiter(Bytes line) const;
   void close_to(std::uint32_t container, std::size_t line_start);
@@ -113,26 +115,26 @@ void TreeBuilder::read_header(std::uint32_t index) {
   body_lines_[index] = lines_;
   const bool digest = part.parent != Part::none && tree_.parts[part.parent].kind == Part::Kind::multipart &&
                       tree_.parts[part.parent].content_type.subtype == "digest";
-  interpret(part, digest);
+  interpret_header(part, text_.substr(start, at_ - start), digest, tree_.ambiguities);
 }
 
-void TreeBuilder::interpret(Part& part, bool digest) {
-  FieldScanner scanner(text_.substr(part.header, part.header_length));
-  bool typed = false;
-  bool encoded = false;
-  for (Field field; scanner.next(field);) {
-    if (field.name.size() < 12 || ascii::to_lower(field.name[0]) != 'c') continue;
-    if (!typed && field.is("Content-Type")) {
-      if (auto type = parse_content_type(field.value)) part.content_type = std::move(*type);
-      typed = true;
-    } else if (!encoded && field.is("Content-Transfer-Encoding")) {
-      const std::string name = unfolded(field.value);
-      part.encoding = encoding_of(Bytes(name).substr(0, name.find_first_of(" \t;(")));
-      encoded = true;
+// RFC 2046 §5.1.1: 1 to 70 characters of bchars, not ending with a space.
+void TreeBuilder::mark_boundary(Bytes written) {
+  const auto is_bchar = [](char c) {
+    return ascii::is_alnum(c) || std::string_view("'()+_,-./:=? ").find(c) != std::string_view::npos;
+  };
+  if (!written.empty() && ascii::is_space(written.back())) mark(Ambiguity::boundary_blank);
+  while (!written.empty() && ascii::is_space(written.back())) written.remove_suffix(1);
+  if (written.empty() || written.size() > 70 || !std::ranges::all_of(written, is_bchar)) {
+    mark(Ambiguity::boundary_damaged);
+  }
+  for (const Open& other : open_) {
+    if (other.boundary == written) {
+      mark(Ambiguity::boundary_repeated);
+    } else if (written.starts_with(other.boundary) || other.boundary.starts_with(written)) {
+      mark(Ambiguity::boundary_prefix);
     }
   }
-  // RFC 2046 §5.1.5: in a digest the default type is message/rfc822.
-  if (!typed && digest) part.content_type = ContentType{"message", "rfc822", {}};
 }
 
 // Whether parts follow inside; sets the kind.
@@ -144,6 +146,8 @@ bool TreeBuilder::opens_children(std::uint32_t index) {
   if (part.content_type.type == "multipart") {
     std::string_view boundary = part.content_type.parameter("boundary");
     while (!boundary.empty() && ascii::is_space(boundary.back())) boundary.remove_suffix(1);
+    mark_boundary(part.content_type.parameter("boundary"));
+    if (!identity) mark(Ambiguity::encoding_of_multipart);  // RFC 2045 §6.4: forbidden, and not obeyed here.
     if (boundary.empty() || boundary.size() > 1'000) {
       part.kind = Part::Kind::multipart;  // Without parts that could be found.
       return false;
@@ -157,7 +161,11 @@ bool TreeBuilder::opens_children(std::uint32_t index) {
     return true;
   }
   // RFC 2046 §5.2.1: only identity encodings are allowed; an encoded message stays a leaf.
-  if ((part.content_type.is("message", "rfc822") || part.content_type.is("message", "global")) && identity) {
+  if (part.content_type.is("message", "rfc822") || part.content_type.is("message", "global")) {
+    if (!identity) {
+      mark(Ambiguity::encoding_of_multipart);
+      return false;
+    }
     if (!room) {
       tree_.truncated = true;
       return false;
@@ -205,6 +213,7 @@ bool TreeBuilder::next_part() {
     const auto found = line.starts_with("--") ? delimiter(line) : std::nullopt;
     if (found) {
       const std::uint32_t container = open_[found->level].part;
+      if (found->level + 1 < open_.size()) mark(Ambiguity::closed_from_outside);
       close_to(container, at_);
       current_ = container;
       open_.resize(found->level + (found->closing ? 0 : 1));
@@ -222,6 +231,7 @@ bool TreeBuilder::next_part() {
 
 PartTree TreeBuilder::build() {
   add_part(Part::none);
+  if (text_.starts_with(byte_order_mark)) mark(Ambiguity::byte_order_mark);
   do {
     read_header(current_);
     while (opens_children(current_) && tree_.parts[current_].kind == Part::Kind::message) {
@@ -234,6 +244,11 @@ PartTree TreeBuilder::build() {
       open_.clear();
     }
   } while (next_part());
+  if (tree_.truncated) {
+    mark(Ambiguity::limit);
+  } else if (!open_.empty()) {
+    mark(Ambiguity::no_final_delimiter);
+  }
   finish_at_end(current_);
   return std::move(tree_);
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "message/ambiguity.hpp"
 #include "message/transfer.hpp"
 
 namespace facteur::message {
@@ -68,6 +69,7 @@ struct Part {
 struct PartTree {
   std::vector<Part> parts;  // In order of their headers; parts[0] is the message.
   bool truncated = false;   // A limit was reached: one part is opaque.
+  Ambiguities ambiguities;  // Of headers, boundaries and limits; those of bodies: find_ambiguities.
 
   // RFC 9051 §6.4.5: part numbers 1.2.3; empty is the message. nullptr: there is none.
   const Part* find(const std::vector<std::uint32_t>& numbers) const;

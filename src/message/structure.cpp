@@ -10,16 +10,18 @@
 #include "message/mime.hpp"
 #include "message/part_number.hpp"
 #include "message/references.hpp"
+#include "message/text.hpp"
 
 namespace facteur::message {
 namespace {
 
-constexpr std::uint8_t version = 1;
+constexpr std::uint8_t version = 2;
 constexpr std::uint8_t has_date_flag = 1;
 constexpr std::uint8_t zone_known_flag = 2;
 constexpr std::uint8_t attachment_flag = 4;
 
-// The record: this head, then envelope, bodystructure, body, texts and parts, one behind the other. Little-endian.
+// The record: this head, then (from version 2) the addition, then envelope, bodystructure, body, texts, parts and
+// preview, one behind the other. Little-endian.
 struct Head {
   std::uint8_t version;
   std::uint8_t flags;
@@ -34,6 +36,13 @@ struct Head {
   std::int64_t date;
 };
 static_assert(sizeof(Head) == 48 && std::is_trivially_copyable_v<Head>);
+
+struct Addition {
+  std::uint32_t ambiguities;
+  std::uint32_t preview;  // Octets.
+};
+static_assert(sizeof(Addition) == 8 && std::is_trivially_copyable_v<Addition>);
+constexpr std::size_t fixed_octets = sizeof(Head) + sizeof(Addition);
 
 void append_varint(std::string& out, std::uint64_t value) {
   for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
@@ -218,10 +227,10 @@ std::string make_structure(Bytes prefix, Bytes content) {
   header.read(prefix);
   header.read(content.substr(0, tree.parts.front().header_length));
   Head head{};
-  std::string out(sizeof head, '\0');
+  std::string out(fixed_octets, '\0');
   out.reserve(2048);
   append_envelope(out, header);
-  head.envelope = static_cast<std::uint32_t>(out.size() - sizeof head);
+  head.envelope = static_cast<std::uint32_t>(out.size() - fixed_octets);
   std::string basic;
   std::size_t start = out.size();
   bool attachment = false;
@@ -238,6 +247,11 @@ std::string make_structure(Bytes prefix, Bytes content) {
   start = out.size();
   out.append(make_parts(tree, prefix.size()));
   head.parts = static_cast<std::uint32_t>(out.size() - start);
+  Addition addition{};
+  start = out.size();
+  out.append(message::preview(content, tree));
+  addition.preview = static_cast<std::uint32_t>(out.size() - start);
+  addition.ambiguities = find_ambiguities(content, tree).bits();
   head.version = version;
   head.size = prefix.size() + content.size();
   head.header_length = prefix.size() + tree.parts.front().header_length;
@@ -248,19 +262,24 @@ std::string make_structure(Bytes prefix, Bytes content) {
   }
   if (attachment) head.flags |= attachment_flag;
   std::memcpy(out.data(), &head, sizeof head);
+  std::memcpy(out.data() + sizeof head, &addition, sizeof addition);
   return out;
 }
 
 std::optional<Structure> Structure::open(Bytes record) {
   Head head{};
-  if (record.size() < sizeof head || static_cast<std::uint8_t>(record[0]) != version) return std::nullopt;
+  Addition addition{};
+  if (record.size() < sizeof head) return std::nullopt;
   std::memcpy(&head, record.data(), sizeof head);
-  const std::uint64_t total =
-      sizeof head + std::uint64_t{head.envelope} + head.bodystructure + head.body + head.texts + head.parts;
+  if (head.version != 1 && (head.version != version || record.size() < fixed_octets)) return std::nullopt;
+  const std::size_t fixed = head.version == 1 ? sizeof head : fixed_octets;
+  if (head.version == version) std::memcpy(&addition, record.data() + sizeof head, sizeof addition);
+  const std::uint64_t total = fixed + std::uint64_t{head.envelope} + head.bodystructure + head.body + head.texts +
+                              head.parts + addition.preview;
   if (total != record.size() || head.texts < header_texts * 2) return std::nullopt;
   Structure structure;
   structure.record_ = record;
-  std::size_t at = sizeof head;
+  std::size_t at = fixed;
   const auto take = [&](std::uint32_t length) {
     const Bytes piece = record.substr(at, length);
     at += length;
@@ -271,6 +290,8 @@ std::optional<Structure> Structure::open(Bytes record) {
   structure.body_ = take(head.body);
   structure.texts_ = take(head.texts);
   structure.parts_ = take(head.parts);
+  if (head.version == version) structure.preview_ = take(addition.preview);
+  structure.ambiguities_ = Ambiguities::of_bits(addition.ambiguities);
   structure.size_ = head.size;
   structure.header_length_ = head.header_length;
   return structure;
@@ -291,6 +312,8 @@ std::optional<ZonedTime> Structure::date() const {
   if ((head.flags & has_date_flag) == 0) return std::nullopt;
   return ZonedTime{UtcTime{head.date}, head.zone, (head.flags & zone_known_flag) != 0};
 }
+
+std::optional<Bytes> Structure::preview() const { return preview_; }
 
 bool Structure::has_attachment() const { return (head_of(record_).flags & attachment_flag) != 0; }
 

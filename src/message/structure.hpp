@@ -1,7 +1,8 @@
 // The record made once at delivery from which IMAP answers without reading the message again: ENVELOPE, BODY and
 // BODYSTRUCTURE in wire form, the offsets of all parts, and the decoded header texts of SEARCH, SORT and THREAD.
 //
-// Versioned; a record of another version is not opened: make it anew from the message.
+// Versioned: records of version 1 (without preview and ambiguities) are read too; another one is not opened: make it
+// anew from the message.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "message/ambiguity.hpp"
 #include "message/date.hpp"
 
 namespace facteur::message {
@@ -59,6 +61,11 @@ class Structure {
   // (references: 16 KiB); message ids with their angle brackets, separated by a space.
   Bytes text(HeaderText which) const;
 
+  // RFC 8970 §3.1: the beginning of the text, UTF-8, at most 200 characters, one line (text.hpp). nullopt: a record of
+  // version 1, which has none: make it from the message.
+  std::optional<Bytes> preview() const;
+  Ambiguities ambiguities() const { return ambiguities_; }  // Empty also in a record of version 1.
+
   // nullopt: there is no such part (the client gets NIL). HEADER and TEXT of a part exist for message/rfc822 only.
   std::optional<Range> section(std::span<const std::uint32_t> numbers, SectionText which) const;
 
@@ -85,6 +92,8 @@ class Structure {
   Bytes body_;
   Bytes texts_;
   Bytes parts_;
+  std::optional<Bytes> preview_;
+  Ambiguities ambiguities_;
   std::uint64_t size_ = 0;
   std::uint64_t header_length_ = 0;
 };

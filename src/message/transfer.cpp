@@ -4,6 +4,7 @@
 
 #include "base/ascii.hpp"
 #include "base/base64.hpp"
+#include "message/embedded.hpp"
 
 namespace facteur::message {
 namespace {
@@ -58,6 +59,9 @@ Encoding encoding_of(std::string_view name) {
   if (equal_ignoring_case(name, "binary")) return Encoding::binary;
   if (equal_ignoring_case(name, "quoted-printable")) return Encoding::quoted_printable;
   if (equal_ignoring_case(name, "base64")) return Encoding::base64;
+  for (const std::string_view other : {"x-uuencode", "x-uue", "uuencode", "uue"}) {
+    if (equal_ignoring_case(name, other)) return Encoding::uuencode;
+  }
   return Encoding::other;
 }
 
@@ -106,7 +110,14 @@ std::string decode_base64(Bytes text) {
   return out;
 }
 
+std::string decode_uuencode(Bytes text) {
+  std::string out;
+  for (const auto& file : find_embedded(text)) out.append(file.octets);
+  return out;
+}
+
 std::string decode(Bytes text, Encoding encoding) {
+  if (encoding == Encoding::uuencode) return decode_uuencode(text);
   if (encoding == Encoding::quoted_printable) return decode_quoted_printable(text);
   if (encoding == Encoding::base64) return decode_base64(text);
   return std::string(text);

@@ -1,0 +1,46 @@
+// What a person reads of a message: its text for search and display, and the preview of RFC 8970. Always valid UTF-8
+// with LF line ends, without control characters but LF and TAB; linear in the message, bounded by the caller.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "message/mime.hpp"
+
+namespace facteur::message {
+
+// The text of one text/* leaf: transfer encoding and charset decoded, HTML made plain, format=flowed joined to
+// paragraphs. Empty for other leaves. At most about `most` octets (cut at a character).
+std::string leaf_text(Bytes message, const Part& part, std::size_t most);
+
+// Indices in `tree` of the leaves that a mail program shows as the message's text, in order: of alternatives the last
+// one of text/plain, or else text/html (RFC 2046 §5.1.4: the best one we can show as text), of related ones the root
+// (RFC 2387 §3.2), of signed ones what is signed (RFC 1847 §2.1); no attachments, nothing of messages inside.
+std::vector<std::uint32_t> shown_leaves(Bytes message, const PartTree& tree);
+
+// These leaves as one text, a blank line between two.
+std::string display_text(Bytes message, const PartTree& tree, std::size_t most = 1u << 20);
+
+// For a full-text index: all text leaves of whatever disposition, also of messages inside, the texts of both
+// alternatives, names of attached files, and subject and addresses of messages inside.
+std::string searchable_text(Bytes message, const PartTree& tree, std::size_t most = 8u << 20);
+
+// RFC 8970 §3.1: at most 200 characters of the shown text, one line, blanks squeezed, quoted lines and what follows the
+// signature mark passed over. Empty if there is no text. Reads no more than some 32 KiB of a part.
+std::string preview(Bytes message, const PartTree& tree);
+
+// Without control characters except LF and TAB, CRLF and CR made LF. For terminals and JSON.
+std::string without_controls(std::string_view utf8);
+
+// The longest beginning of at most `octets` that does not cut a character.
+std::string_view cut_at_character(std::string_view utf8, std::size_t octets);
+
+// The name of the file in a leaf: filename of Content-Disposition, or else name of Content-Type, RFC 2231 and RFC 2047
+// decoded, without any path, control characters made '_'; empty if there is none. `header`: the part's header.
+std::string file_name(Bytes header);
+
+}  // namespace facteur::message

@@ -1,0 +1,34 @@
+// What is made of any octets for people to read is UTF-8 without controls, and within its bounds; files in texts and
+// TNEF do no harm.
+#include <cstdlib>
+
+#include "message/ambiguity.hpp"
+#include "message/charset.hpp"
+#include "message/embedded.hpp"
+#include "message/flowed.hpp"
+#include "message/html.hpp"
+#include "message/mime.hpp"
+#include "message/text.hpp"
+#include "message/tnef.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t count) {
+  using namespace facteur::message;
+  const std::string_view text(reinterpret_cast<const char*>(bytes), count);
+  const std::string utf8 = to_utf8(text, "utf-8");
+  if (!is_utf8(html_to_text(utf8, 1'000'000)) || !is_utf8(unflowed(utf8, true))) std::abort();
+  for (const auto& file : find_embedded(text)) {
+    if (file.offset + file.length > count || file.octets.size() > count * 300) std::abort();
+  }
+  (void)has_embedded(text);
+  (void)decode_binhex(text);
+  if (const auto tnef = parse_tnef(text)) {
+    if (!is_utf8(tnef->subject) || !is_utf8(tnef->text)) std::abort();
+  }
+  const auto tree = parse_mime(text);
+  const std::string shown = display_text(text, tree, 10'000);
+  const std::string line = preview(text, tree);
+  if (!is_utf8(shown) || !is_utf8(line) || line.find('\n') != std::string::npos || line.size() > 800) std::abort();
+  if (!is_utf8(searchable_text(text, tree))) std::abort();
+  (void)find_ambiguities(text, tree);
+  return 0;
+}
