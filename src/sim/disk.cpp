@@ -54,9 +54,12 @@ class OpenFile : public world::File {
         at += piece.size();
       }
     };
-    if (auto ok = life_->operation(write); !ok) return ok;
+    if (auto ok = life_->operation(write); !ok) {
+      if (std::exchange(life_->short_write, false)) write_what_fits(offset, pieces, end - offset - (end - offset) / 2);
+      return ok;
+    }
     if (!life_->fits(more)) {
-      write_what_fits(offset, pieces);
+      write_what_fits(offset, pieces, UINT64_MAX);
       return failure(Failure::Kind::temporary, "F-1203", "No room on the disk", "ENOSPC (simulated)");
     }
     life_->used_bytes += more;
@@ -120,15 +123,17 @@ class OpenFile : public world::File {
     });
   }
   // A full disk takes the beginning of a write, as the real one does.
-  void write_what_fits(std::uint64_t offset, std::span<const Bytes> pieces) {
+  void write_what_fits(std::uint64_t offset, std::span<const Bytes> pieces, std::uint64_t most) {
     for (const Bytes piece : pieces) {
       const auto growth_free = node_->size > offset ? node_->size - offset : 0;
-      const auto room = growth_free + life_->total_bytes - std::min(life_->total_bytes, life_->used_bytes);
+      const auto room =
+          std::min(most, growth_free + life_->total_bytes - std::min(life_->total_bytes, life_->used_bytes));
       const auto part = piece.substr(0, room);
       const auto before = node_->size;
       node_->write(offset, part);
       life_->used_bytes += node_->size - before;
       offset += part.size();
+      most -= part.size();
       if (part.size() < piece.size()) return;
     }
   }
@@ -164,6 +169,10 @@ Result<void> Disk::Life::alive() const {
 Result<void> Disk::Life::operation(const std::function<void()>& happened) {
   if (auto ok = alive(); !ok) return ok;
   ++operations;
+  if (survey && operations >= survey_at) {
+    Random draw(survey_chance);
+    std::exchange(survey, nullptr)(Image(root->copy(&draw)));
+  }
   if (crash_at != 0 && operations >= crash_at) {
     if (chance.happens(500)) happened();
     dead = true;
@@ -172,6 +181,7 @@ Result<void> Disk::Life::operation(const std::function<void()>& happened) {
   }
   if (fail_count != 0 && operations >= fail_from) {
     --fail_count;
+    short_write = fail_with == Error::short_write;
     if (fail_with == Error::no_space) {
       return failure(Failure::Kind::temporary, "F-1207", "No room on the disk", "ENOSPC (simulated)");
     }
@@ -255,6 +265,12 @@ bool Disk::cut(std::string_view path, std::uint64_t size) {
 bool Disk::crashed() const {
   const std::lock_guard guard(life_->lock);
   return life_->dead;
+}
+void Disk::survey_at(std::uint64_t operation, std::uint64_t chance, std::function<void(Image)> take) {
+  const std::lock_guard guard(life_->lock);
+  life_->survey_at = operation;
+  life_->survey_chance = chance;
+  life_->survey = std::move(take);
 }
 void Disk::on_crash(std::function<void()> notify) {
   const std::lock_guard guard(life_->lock);

@@ -43,7 +43,7 @@ class Disk : public world::Disk {
   ~Disk() override;
 
   // ---- faults. Operations are counted from 1: every call that changes or syncs something.
-  enum class Error : std::uint8_t { io, no_space };
+  enum class Error : std::uint8_t { io, no_space, short_write };  // short_write: EIO after a part of a write.
   std::uint64_t operations() const;
   void crash_at(std::uint64_t operation);  // 0: never. The operation itself fails, and may have happened or not.
   void fail_at(std::uint64_t operation, Error error, std::uint64_t count = 1);         // Then `count` operations fail.
@@ -60,6 +60,10 @@ class Disk : public world::Disk {
   Image image() const;
   // As after a crash at this moment (with `chance` as the draw), while this disk goes on.
   Image survivor(std::uint64_t chance) const;
+
+  // Before the `operation`-th change: as survivor(chance) at that moment, between two steps of the code. `take` must
+  // only keep the image. One at a time.
+  void survey_at(std::uint64_t operation, std::uint64_t chance, std::function<void(Image)> take);
 
   // ---- looking from outside (tests): whole content as it is now; all files below the root with their paths, sorted.
   std::string content(std::string_view path) const;

@@ -63,7 +63,11 @@ struct Disk::Life {
   std::uint64_t total_bytes = 1ULL << 40;
   std::uint64_t used_bytes = 0;
   bool dead = false;
+  bool short_write = false;  // The operation that just failed is to be carried out in part.
   std::function<void()> notify;
+  std::uint64_t survey_at = 0;
+  std::uint64_t survey_chance = 0;
+  std::function<void(Image)> survey;
   struct BadRange {
     std::weak_ptr<Node> node;
     std::uint64_t from, to;

@@ -90,6 +90,20 @@ TEST_CASE("RELIABILITY R4: After a failed sync nothing of the group is there and
   CHECK(world.commit(with_blob("five", "5")));
 }
 
+TEST_CASE("RELIABILITY R4: What a failed sync has refused is not there after the process was killed") {
+  LogWorld world(1);
+  CHECK(world.commit(with_blob("one", "1")));
+  world.disk().fail_at(world.disk().operations() + 2, sim::Disk::Error::io);
+  REQUIRE(!world.commit(with_blob("two", "2")));
+  REQUIRE(world.kill());  // The machine goes on: what was written is there, synced or not.
+  CHECK(world.engine().quarantined().empty());
+  CHECK(*world.engine().latest().get("k1") == "there");
+  CHECK(!world.engine().latest().get("k2")->has_value());
+  CHECK(world.commit(with_blob("three", "3")));
+  REQUIRE(world.crash());
+  CHECK(*world.engine().latest().get("k3") == "there");
+}
+
 TEST_CASE("store: Chunks of an upload that takes long are not collected with the segment they are in") {
   LogWorld world(1);
   auto upload = world.engine().upload();

@@ -42,12 +42,22 @@ Result<void> Log::sync() {
   if (!unsynced_) return {};
   if (auto synced = current_->file().sync(); !synced) {
     broken_ = true;
+    take_back();
     return synced;
   }
   unsynced_ = false;
   current_->durable(end_);
   synced_.store(end().number(), std::memory_order_release);
   return {};
+}
+
+// RELIABILITY R4: what was not synced is refused, so it should not be there at the next start. The first of its groups
+// loses its header, and replay ends before it. This is as much as can be had from a disk that fails: it may refuse, and
+// a power cut may find the old octets.
+void Log::take_back() {
+  const std::string nothing(group_header_bytes, '\0');
+  const Bytes pieces[] = {nothing};
+  static_cast<void>(current_->file().write_at(synced().offset, pieces));
 }
 
 void Log::leave_segment() {

@@ -69,6 +69,7 @@ class Log {
  private:
   Result<void> begin_segment(std::int64_t time_ms);
   Result<std::unique_ptr<world::File>> new_file();
+  void take_back();
   void leave_segment();
   Result<void> write_once(std::span<LogRecord> records, std::size_t length, std::int64_t time_ms);
 

@@ -49,6 +49,7 @@ Task<void> post_letter(sim::Machine& machine, Errand errand) {
     parameters.random.resize(32);
     machine.random.fill(Room(parameters.random.data(), parameters.random.size()));
   }
+  parameters.lmtp = errand.lmtp;
   parameters.tls_active = errand.to.port == 465;
   smtp::ClientSession session(std::move(parameters), machine.clock.now());
   bool begun = false;

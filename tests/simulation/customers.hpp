@@ -41,7 +41,7 @@ struct Errand {
   std::string login;
   Posted* letter = nullptr;
   std::string content;
-  bool smtputf8 = false;
+  bool lmtp = false;
 };
 
 // Posts one letter over one connection; what was said is in the ledger when it ends.

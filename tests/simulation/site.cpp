@@ -2,8 +2,6 @@
 
 #include <stdexcept>
 
-#include "directory/store_directory.hpp"
-#include "mailbox/mailboxes.hpp"
 #include "queue/queue.hpp"
 
 namespace facteur::simulation {
@@ -49,23 +47,12 @@ std::shared_ptr<const config::Config> configuration(const SiteParameters& parame
   using enum config::Listener::Protocol;
   using enum config::Listener::Tls;
   const auto& at = parameters.address;
-  config->listeners = {listener_of(at, "mx", 25, exchanger, starttls),
-                       listener_of(at, "msa", 587, submission, starttls),
-                       listener_of(at, "msas", 465, submission, implicit), listener_of(at, "imap", 143, imap, starttls),
-                       listener_of(at, "imaps", 993, imap, implicit)};
+  config->listeners = {
+      listener_of(at, "mx", 25, exchanger, starttls),     listener_of(at, "msa", 587, submission, starttls),
+      listener_of(at, "msas", 465, submission, implicit), listener_of(at, "lmtp", 24, lmtp, none),
+      listener_of(at, "pop3s", 995, pop3, implicit),      listener_of(at, "imap", 143, imap, starttls),
+      listener_of(at, "imaps", 993, imap, implicit)};
   return config;
-}
-
-store::EngineSizes small_sizes() {
-  store::EngineSizes sizes;
-  sizes.segment_bytes = 128 << 10;
-  sizes.flush_bytes = 128 << 10;
-  sizes.snapshot_bytes = 64 << 10;
-  sizes.snapshot_segments = 4;
-  sizes.ballast_bytes = 256 << 10;
-  sizes.low_space_bytes = 512 << 10;
-  sizes.map_persist_one_in = 32;
-  return sizes;
 }
 
 [[noreturn]] void give_up(const std::string& what, const Failure& why) {
@@ -83,8 +70,9 @@ std::shared_ptr<const crypto::TlsClientContext> trust_in_sites() {
   return trust;
 }
 
-Site::Life::Life(sim::World& world, const SiteParameters& parameters, sim::Disk::Image image, std::uint64_t crash_at)
-    : machine(world, {.addresses = {parameters.address}, .shards = 2, .utc = sim::World::first_day + 1h},
+Site::Life::Life(sim::World& world, const SiteParameters& parameters, sim::Disk::Image image, std::uint64_t crash_at,
+                 Duration calendar_off)
+    : machine(world, {.addresses = {parameters.address}, .shards = 2, .utc = sim::World::first_day + 1h + calendar_off},
               std::move(image)) {
   machine.disk.crash_at(crash_at);
   auto opened = store::open({.disk = machine.disk,
@@ -123,7 +111,7 @@ void Site::run(Task<void> task) {
 }
 
 void Site::start(std::uint64_t crash_at) {
-  life_ = std::make_unique<Life>(world_, parameters_, std::move(image_), crash_at);
+  life_ = std::make_unique<Life>(world_, parameters_, std::move(image_), crash_at, calendar_off_);
   ++lives_;
   if (life_->server) run(begin());
 }
@@ -181,44 +169,39 @@ bool Site::queue_empty() {
   return all->empty();
 }
 
-std::vector<std::string> Site::trouble() {
-  std::vector<std::string> out;
-  for (const auto& corrupt : life_->engine->quarantined()) out.push_back(corrupt.where + ": " + corrupt.why);
-  auto queue = queue::make_queue(*life_->engine, life_->machine.shards, life_->machine.clock, life_->machine.random,
-                                 observe::Scope(world_.events));
-  for (const auto& corrupt : queue->quarantined()) out.push_back(queue::to_string(corrupt.id) + ": " + corrupt.why);
+Holdings Site::holdings() {
+  Holdings out;
+  run(read_holdings(life_->machine, *life_->engine, world_.events, out));
   return out;
 }
 
-Task<void> Site::read_inboxes(std::map<std::string, std::vector<Letter>>& out) {
-  auto& machine = life_->machine;
-  directory::StoreDirectory directory(*life_->engine, machine.shards, machine.random, {});
-  auto mailboxes = mailbox::make_mailboxes(*life_->engine, machine.shards, machine.clock, machine.random,
-                                           observe::Scope(world_.events));
-  auto accounts = directory.accounts({});
-  if (!accounts) give_up("the directory cannot be read", accounts.error());
-  for (const auto& account : *accounts) {
-    auto& letters = out[account.address];
-    auto inbox = co_await mailboxes->find(account.id, "INBOX");
-    if (!inbox) give_up("INBOX cannot be found", inbox.error());
-    if (!*inbox) continue;
-    auto view = co_await mailboxes->view(account.id, (*inbox)->id);
-    if (!view) give_up("INBOX cannot be read", view.error());
-    for (std::size_t i = 0; i < (*view)->size(); ++i) {
-      const auto row = (*view)->row(i);
-      auto text = co_await mailboxes->text(account.id, row);
-      if (!text) give_up("a message cannot be read", text.error());
-      letters.push_back({(*view)->uidvalidity().value, row.uid.value, row.flags.has(mailbox::Flags::flagged),
-                         text->prefix + text->content.text()});
+void Site::step_calendar(Duration by) {
+  calendar_off_ += by;
+  if (life_) life_->machine.clock.step_wall(by);
+}
+
+sim::Disk::Image Site::as_cut(std::uint64_t chance) {
+  return life_ ? life_->machine.disk.survivor(chance) : image_.clone();
+}
+
+bool Site::damage_index(sim::Random& chance) {
+  sim::Disk disk(std::move(image_), chance.next());
+  const auto size = disk.content("index/map").size();
+  bool damaged = size > 0;
+  if (damaged) {
+    switch (chance.between(0, 2)) {
+      case 0:
+        damaged = disk.remove("index/map").has_value();
+        break;
+      case 1:
+        damaged = disk.cut("index/map", chance.between(0, size - 1));
+        break;
+      default:
+        damaged = disk.flip_bit("index/map", chance.between(0, size * 8 - 1));
     }
   }
-  co_await mailboxes->finished();
-}
-
-std::map<std::string, std::vector<Letter>> Site::inboxes() {
-  std::map<std::string, std::vector<Letter>> out;
-  run(read_inboxes(out));
-  return out;
+  image_ = disk.image();
+  return damaged;
 }
 
 }  // namespace facteur::simulation

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "holdings.hpp"
 #include "server/assembly.hpp"
-#include "sim/world.hpp"
 #include "store/embedded_engine.hpp"
 
 namespace facteur::simulation {
@@ -22,14 +22,6 @@ struct SiteParameters {
 
 // What people's programs trust: the certificate that all sites show.
 std::shared_ptr<const crypto::TlsClientContext> trust_in_sites();
-
-// What one INBOX holds.
-struct Letter {
-  std::uint32_t uidvalidity = 0;
-  std::uint32_t uid = 0;
-  bool flagged = false;
-  std::string text;
-};
 
 class Site {
  public:
@@ -58,17 +50,23 @@ class Site {
   bool disk_froze() const { return life_ && life_->machine.disk.crashed(); }
   sim::Disk& disk() { return life_->machine.disk; }
 
+  bool read_only() const { return life_->engine && life_->engine->health() == store::Engine::Health::read_only; }
+  void step_calendar(Duration by);                // Also of the lives to come.
+  sim::Disk::Image as_cut(std::uint64_t chance);  // What the disk holds if the power went now; it does not.
+  bool damage_index(sim::Random& chance);         // Of one that does not run; whether there was one to damage.
+  bool surveyed = false;                          // A survey of its disk is under way.
+
   // ---- looking, while it runs (between events)
   bool queue_empty();
-  std::vector<std::string> trouble();                    // Damaged records; always empty if nothing is wrong.
-  std::map<std::string, std::vector<Letter>> inboxes();  // By address. Steps the world.
+  Holdings holdings();  // Steps the world.
 
   const SiteParameters& parameters() const { return parameters_; }
   unsigned lives() const { return lives_; }
 
  private:
   struct Life {
-    Life(sim::World& world, const SiteParameters& parameters, sim::Disk::Image image, std::uint64_t crash_at);
+    Life(sim::World& world, const SiteParameters& parameters, sim::Disk::Image image, std::uint64_t crash_at,
+         Duration calendar_off);
     sim::Machine machine;
     std::unique_ptr<store::EmbeddedEngine> engine;
     std::unique_ptr<server::Server> server;
@@ -78,11 +76,11 @@ class Site {
   Task<void> begin();
   Task<void> command(std::string request);
   Task<void> finish(bool& done);
-  Task<void> read_inboxes(std::map<std::string, std::vector<Letter>>& out);
 
   sim::World& world_;
   SiteParameters parameters_;
   sim::Disk::Image image_;
+  Duration calendar_off_{};
   std::unique_ptr<Life> life_;
   unsigned lives_ = 0;
 };

@@ -2,13 +2,17 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "customers.hpp"
 #include "readers.hpp"
 #include "site.hpp"
+#include "stranger.hpp"
 
 namespace facteur::simulation {
 
@@ -20,40 +24,57 @@ struct Outcome {
   std::size_t copies = 0;
   std::size_t doubles = 0;
   std::size_t sessions = 0;  // Of readers.
-  std::size_t ends = 0;      // Crashes, kills and stops.
+  std::size_t ends = 0;      // Crashes, kills and stops: each followed by another life.
+  std::size_t cuts = 0;      // Moments at which all that a power cut would leave was compared with all promises.
+  std::size_t damaged = 0;   // Starts on an index that was damaged on purpose.
   Duration lasted{};
   std::string log;  // Of a run with violations, or if asked.
 };
 
 class Town {
  public:
-  explicit Town(std::uint64_t seed);
+  // `cuts`: how many moments to look at as if the power of the whole town went.
+  explicit Town(std::uint64_t seed, unsigned cuts = 10);
+  ~Town();
   Outcome run(bool keep_log);
 
  private:
   void build();
   void write_letters();
+  void plan_weather();
   void plan_ends();
+  void plan_disk_faults(Site& site);
+  void plan_cuts();
+  void look_at_cuts();
+  void mend_zone();
+  Duration some_time(std::uint64_t most_ms);
+  void at(Duration from_now, std::function<void()> what);
   void step_until(const std::function<bool()>& done, Duration limit);
   void end_site(std::size_t number, Site::End how);
   void calm_down();
   bool at_rest();
-  void look(std::size_t number);  // Compares the INBOXes with what was seen before.
-  void check();
-  void violation(std::string text) { outcome_.violations.push_back(std::move(text)); }
-
+  Errand next_errand(unsigned number);
   Task<void> customer(unsigned number, unsigned letters);
   Task<void> reader(Reading& reading, unsigned sessions);
-  void check_readings();
-  Errand next_errand(unsigned number);
+  Task<void> collector(Collecting& collecting, unsigned sessions);
+
+  void look(std::size_t number);
+  void check_holdings(const std::vector<Holdings>& sites);
+  void check_reading(const Reading& reading, const std::vector<Letter>& letters, std::uint64_t highest);
+  void check_end();
+  bool may_be_removed(const std::string& address, const std::string& id) const;
+  bool has_moved(const std::string& address, const Place& place) const;
+  void violation(std::string text) { outcome_.violations.push_back(std::move(text)); }
 
   sim::World world_;
   sim::Random chance_;
   std::vector<std::unique_ptr<Site>> sites_;
+  std::unique_ptr<Stranger> stranger_;
   std::unique_ptr<sim::Machine> post_;  // Where the customers live.
   Trust trust_;
   std::deque<Posted> ledger_;
   std::deque<Reading> readings_;
+  std::deque<Collecting> collectings_;
   struct PlannedEnd {
     Instant when;
     std::size_t site;
@@ -66,8 +87,15 @@ class Town {
     std::size_t site;
   };
   std::vector<Return> returns_;
-  std::map<std::string, std::map<std::pair<std::uint32_t, std::uint32_t>, std::string>> seen_;  // Address -> uid -> id.
-  std::map<std::string, std::vector<Letter>> inboxes_;                                          // At the end.
+  std::map<std::string, std::map<Place, std::string>> seen_;  // Address -> place in INBOX -> letter id.
+  unsigned cuts_left_;
+  struct Survey {
+    Site* site;
+    std::uint64_t step;  // Of the timeline: the ledger must not have gone on since.
+    sim::Disk::Image image;
+  };
+  std::vector<Survey> surveys_;
+  std::uint64_t steps_ = 0;
   std::unique_ptr<TaskGroup> customers_ = std::make_unique<TaskGroup>();
   Outcome outcome_;
 };
