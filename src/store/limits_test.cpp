@@ -104,6 +104,29 @@ TEST_CASE("RELIABILITY R4: What a failed sync has refused is not there after the
   CHECK(*world.engine().latest().get("k3") == "there");
 }
 
+// Found by the simulated town (seed 1156): a spare file whose sync had failed became the next segment.
+TEST_CASE(
+    "DECISIONS 7: One failure of the disk, anywhere in commits and housekeeping, takes nothing that was promised") {
+  unsigned failures = 0;
+  for (std::uint64_t point = 1; point <= 90; ++point) {
+    CAPTURE(point);
+    LogWorld world(point);
+    world.disk().fail_at(world.disk().operations() + point, sim::Disk::Error::io);
+    std::vector<std::uint32_t> promised;
+    for (std::uint32_t i = 0; i < 80; ++i) {
+      if (world.commit(with_blob(text_of(i, 9'000), Key().u32(i))))
+        promised.push_back(i);
+      else
+        ++failures;
+      if (i % 5 == 4) world.maintain(false);
+    }
+    REQUIRE(world.crash());
+    CHECK(world.engine().quarantined().empty());
+    for (const auto i : promised) CHECK(*world.engine().latest().get(Key('k').u32(i)) == "there");
+  }
+  CHECK(failures > 10);
+}
+
 TEST_CASE("store: Chunks of an upload that takes long are not collected with the segment they are in") {
   LogWorld world(1);
   auto upload = world.engine().upload();

@@ -162,13 +162,16 @@ Result<void> prepare_spare(Core& core) {
   if (!sizes.zero_fill || core.log->has_spare() || core.low_space.load()) return {};
   if (core.log->synced().offset < sizes.segment_bytes / 2) return {};
   auto& disk = core.parameters.disk;
-  auto file = disk.open(Log::spare_path, world::Disk::Mode::create);
+  auto file = disk.open(Log::spare_path, world::Disk::Mode::create_new);
   if (!file) return failed(file);
-  if (auto filled = (*file)->reserve(sizes.segment_bytes); !filled) {
+  auto ready = (*file)->reserve(sizes.segment_bytes);
+  if (ready) ready = (*file)->sync();
+  if (!ready) {
+    // DECISIONS.md 7: a file whose sync has failed is never synced again; a later sync would succeed, and prove
+    // nothing.
     static_cast<void>(disk.remove(Log::spare_path));
-    return filled;
+    return ready;
   }
-  if (auto synced = (*file)->sync(); !synced) return synced;
   core.log->spare_ready();
   return {};
 }
