@@ -1,10 +1,12 @@
-// facteur-sim [--from S] [--seeds N] [--cuts N] [--twice] [--log] [--progress]: runs whole simulated worlds, one for
-// each seed.
+// facteur-sim [--from S] [--seeds N] [--cuts N] [--twice] [--plants] [--log] [--progress]: runs whole
+// simulated worlds, one for each seed.
 //
 //   --from S   the first seed (1)      --seeds N  how many (100)
 //   --cuts N   in each, at most so many moments at which all that a power cut of the whole town would leave is compared
 //              with all that was promised (10); besides, sites end and go on as the seed wants
 //   --twice    runs each seed twice and compares their hashes
+//   --plants   plants one bug after the other and looks for the first seed that finds it; ends with 1 if one is not
+//   found
 //   --log      prints what the servers reported
 //   --progress prints a line every 1,000 worlds
 // Ends with 1 if any run violated what must be true; prints the seed that repeats it.
@@ -23,6 +25,7 @@ struct Options {
   std::uint64_t seeds = 100;
   std::uint64_t cuts = 10;
   bool progress = false;
+  bool plants = false;
   bool twice = false;
   bool log = false;
 };
@@ -34,6 +37,8 @@ bool read(int count, char** words, Options& options) {
       options.twice = true;
     } else if (word == "--log") {
       options.log = true;
+    } else if (word == "--plants") {
+      options.plants = true;
     } else if (word == "--progress") {
       options.progress = true;
     } else if ((word == "--from" || word == "--seeds" || word == "--cuts") && i + 1 < count) {
@@ -83,15 +88,35 @@ facteur::simulation::Outcome run(std::uint64_t seed, const Options& options) {
   return outcome;
 }
 
+// Whether each planted bug is found.
+int find_plants(const Options& options) {
+  int missed = 0;
+  for (const auto& [plant, name] : facteur::simulation::plants) {
+    std::uint64_t seed = options.from;
+    std::string found;
+    for (; found.empty() && seed < options.from + options.seeds; ++seed) {
+      const auto outcome = facteur::simulation::Town(seed, static_cast<unsigned>(options.cuts), plant).run(false);
+      if (!outcome.violations.empty()) found = outcome.violations.front();
+    }
+    if (found.empty()) ++missed;
+    std::printf("%-16s %s\n", std::string(name).c_str(),
+                found.empty() ? "NOT FOUND" : ("seed " + std::to_string(seed - 1) + ": " + found).c_str());
+    std::fflush(stdout);
+  }
+  return missed == 0 ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int count, char** words) {
   Options options;
   if (!read(count, words, options)) {
     std::fprintf(stderr,
-                 "usage: facteur-sim [--from SEED] [--seeds COUNT] [--cuts COUNT] [--twice] [--log] [--progress]\n");
+                 "usage: facteur-sim [--from SEED] [--seeds COUNT] [--cuts COUNT] [--twice] [--plants] [--log] "
+                 "[--progress]\n");
     return 2;
   }
+  if (options.plants) return find_plants(options);
   Sums sums;
   for (std::uint64_t i = 0; i < options.seeds; ++i) {
     const auto seed = options.from + i;

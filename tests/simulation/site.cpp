@@ -75,7 +75,10 @@ Site::Life::Life(sim::World& world, const SiteParameters& parameters, sim::Disk:
     : machine(world, {.addresses = {parameters.address}, .shards = 2, .utc = sim::World::first_day + 1h + calendar_off},
               std::move(image)) {
   machine.disk.crash_at(crash_at);
-  auto opened = store::open({.disk = machine.disk,
+  const bool faulty = parameters.plant != Plant::none;
+  if (faulty) faulty_disk = plant_in_disk(parameters.plant, machine.disk, machine.random);
+  world::Disk& disk = faulty ? *faulty_disk : machine.disk;
+  auto opened = store::open({.disk = disk,
                              .shards = machine.shards,
                              .clock = machine.clock,
                              .random = machine.random,
@@ -87,15 +90,16 @@ Site::Life::Life(sim::World& world, const SiteParameters& parameters, sim::Disk:
     give_up("the store does not open", opened.error());
   }
   engine = std::move(*opened);
+  if (faulty) faulty_engine = plant_in_engine(parameters.plant, *engine, machine.random);
   server::Doors doors{.clock = machine.clock,
                       .network = machine.network,
-                      .disk = machine.disk,
+                      .disk = disk,
                       .random = machine.random,
                       .shards = machine.shards,
                       .resolver = machine.resolver,
                       .read_file = read_certificate};
-  server = std::make_unique<server::Server>(std::move(doors), world.events, *engine, engine->instance(),
-                                            configuration(parameters));
+  server = std::make_unique<server::Server>(std::move(doors), world.events, faulty ? *faulty_engine : *engine,
+                                            engine->instance(), configuration(parameters));
 }
 
 Site::~Site() {
@@ -155,6 +159,7 @@ void Site::end(End how) {
   life_->machine.halt();  // Queued closures first, then the frames that they would resume.
   life_->tasks.reset();
   life_->server.reset();
+  life_->faulty_engine.reset();
   life_->engine.reset();
   const bool froze = disk_froze();
   image_ = how == End::power_cut || froze ? life_->machine.disk.crash() : life_->machine.disk.image();

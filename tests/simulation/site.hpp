@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "holdings.hpp"
+#include "plant.hpp"
 #include "server/assembly.hpp"
 #include "store/embedded_engine.hpp"
 
@@ -18,6 +19,7 @@ struct SiteParameters {
   IpAddress address;
   std::vector<std::string> users;                           // Local parts; password "secret".
   std::map<std::string, std::vector<std::string>> aliases;  // Local part -> addresses.
+  Plant plant = Plant::none;
 };
 
 // What people's programs trust: the certificate that all sites show.
@@ -68,7 +70,9 @@ class Site {
     Life(sim::World& world, const SiteParameters& parameters, sim::Disk::Image image, std::uint64_t crash_at,
          Duration calendar_off);
     sim::Machine machine;
+    std::unique_ptr<world::Disk> faulty_disk;
     std::unique_ptr<store::EmbeddedEngine> engine;
+    std::unique_ptr<store::Engine> faulty_engine;
     std::unique_ptr<server::Server> server;
     std::unique_ptr<TaskGroup> tasks = std::make_unique<TaskGroup>();
   };

@@ -52,7 +52,8 @@ const std::vector<sim::Disk::Image>& founded_sites() {
 
 }  // namespace
 
-Town::Town(std::uint64_t seed, unsigned cuts) : world_(seed), chance_(seed ^ 0xfac7e07), cuts_left_(cuts) {}
+Town::Town(std::uint64_t seed, unsigned cuts, Plant plant)
+    : world_(seed), chance_(seed ^ 0xfac7e07), cuts_left_(cuts), plant_(plant) {}
 Town::~Town() = default;
 
 void Town::build() {
@@ -67,7 +68,9 @@ void Town::build() {
   )");
   const auto& founded = founded_sites();
   for (std::size_t i = 0; i < founded.size(); ++i) {
-    sites_.push_back(std::make_unique<Site>(world_, site_parameters(i), founded[i].clone()));
+    auto parameters = site_parameters(i);
+    parameters.plant = plant_;
+    sites_.push_back(std::make_unique<Site>(world_, std::move(parameters), founded[i].clone()));
   }
   trust_ = trust_in_sites();
   post_ = std::make_unique<sim::Machine>(world_, sim::MachineParameters{.addresses = {post_address}, .shards = 1});

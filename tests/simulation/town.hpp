@@ -34,7 +34,7 @@ struct Outcome {
 class Town {
  public:
   // `cuts`: how many moments to look at as if the power of the whole town went.
-  explicit Town(std::uint64_t seed, unsigned cuts = 10);
+  explicit Town(std::uint64_t seed, unsigned cuts = 10, Plant plant = Plant::none);
   ~Town();
   Outcome run(bool keep_log);
 
@@ -89,6 +89,7 @@ class Town {
   std::vector<Return> returns_;
   std::map<std::string, std::map<Place, std::string>> seen_;  // Address -> place in INBOX -> letter id.
   unsigned cuts_left_;
+  Plant plant_;
   struct Survey {
     Site* site;
     std::uint64_t step;  // Of the timeline: the ledger must not have gone on since.
