@@ -10,8 +10,9 @@
 namespace facteur::message {
 namespace {
 
-constexpr std::size_t max_local = 64;    // RFC 5321 §4.5.3.1.1.
-constexpr std::size_t max_domain = 255;  // RFC 5321 §4.5.3.1.2.
+constexpr std::size_t max_local = 64;     // RFC 5321 §4.5.3.1.1.
+constexpr std::size_t max_domain = 255;   // RFC 5321 §4.5.3.1.2.
+constexpr std::size_t max_mailbox = 254;  // RFC 5321 §4.5.3.1.3, without the brackets.
 constexpr std::size_t max_path = 1024;
 
 bool is_eight_bit(char c) { return static_cast<unsigned char>(c) >= 0x80; }
@@ -102,7 +103,8 @@ std::optional<IpAddress> Domain::ip() const { return parse_literal(text_); }
 std::optional<Address> Address::parse(std::string_view text, bool utf8) {
   Address address;
   const std::size_t length = read_local(text, address.local);
-  if (length == 0 || length >= text.size() || text[length] != '@' || address.local.size() > max_local) {
+  // RFC 5321 §4.5.3.1.1: 64 octets of local part as it is written; §4.5.3.1.3: 256 of the path with its brackets.
+  if (length == 0 || length > max_local || length >= text.size() || text[length] != '@' || text.size() > max_mailbox) {
     return std::nullopt;
   }
   if (!is_ascii_only(address.local) && (!utf8 || !is_utf8(address.local))) return std::nullopt;

@@ -96,7 +96,7 @@ struct ListedAddress {
 // gives the nearest thing; the end always comes, in linear time. Comments nest to any depth without recursion.
 class AddressScanner {
  public:
-  explicit AddressScanner(Bytes value) : text_(value) {}
+  explicit AddressScanner(Bytes value) : text_(value), last_quote_(value.rfind('"')) {}
   bool next(ListedAddress& into);
 
  private:
@@ -110,6 +110,7 @@ class AddressScanner {
   bool done() const { return at_ >= text_.size(); }
 
   Bytes text_;
+  std::size_t last_quote_;  // A '"' here opens nothing that ends: it is passed over alone.
   std::size_t at_ = 0;
   bool in_group_ = false;
   std::string local_;  // Used again at each step.

@@ -55,6 +55,10 @@ void AddressScanner::skip_blanks(std::string* comment) {
 }
 
 void AddressScanner::read_quoted(std::string& out) {
+  if (at_ == last_quote_) {
+    ++at_;
+    return;
+  }
   for (++at_; !done(); ++at_) {
     char c = text_[at_];
     if (c == '"') break;

@@ -73,15 +73,17 @@ TEST_RFC("5321 §4.1.1.3", "a source route is dropped, and Postmaster needs no d
   CHECK(path_of("<@a.example:postmaster>") == "invalid");
 }
 
-TEST_RFC("5321 §4.5.3.1", "64 octets of local part and 255 of domain are the limits") {
+TEST_RFC("5321 §4.5.3.1", "64 octets of local part and 256 of the path are the limits") {
   const std::string local(64, 'l');
-  std::string domain =
-      std::string(63, 'a') + "." + std::string(63, 'b') + "." + std::string(63, 'c') + "." + std::string(63, 'd');
-  REQUIRE(domain.size() == 255);
+  const std::string domain = std::string(63, 'a') + "." + std::string(63, 'b') + "." + std::string(61, 'c');
+  REQUIRE(local.size() + domain.size() == 253);  // 256 with '@' and the brackets.
   CHECK(path_of("<" + local + "@" + domain + ">") != "invalid");
-  CHECK(path_of("<" + local + "l@" + domain + ">") == "invalid");
-  CHECK(path_of("<" + local + "@a" + domain + ">") == "invalid");
+  CHECK(path_of("<" + local + "l@" + domain.substr(1) + ">") == "invalid");
+  CHECK(path_of("<" + local + "@" + domain + "c>") == "invalid");
   CHECK(path_of("<u@" + std::string(64, 'a') + ".example>") == "invalid");
+  // Quotes and backslashes count as they are written.
+  CHECK(path_of("<\"" + std::string(62, 'l') + "\"@c.example>") != "invalid");
+  CHECK(path_of("<\"" + std::string(61, 'l') + "\\l\"@c.example>") == "invalid");
 }
 
 TEST_RFC("6531 §3.3", "UTF-8 in addresses only if it was announced, and only if it is UTF-8") {

@@ -1,7 +1,9 @@
 #include "message/charset.hpp"
 
 #include <unicode/ucnv.h>
+#include <unicode/ucsdet.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -116,9 +118,47 @@ struct CloseConverter {
 };
 using Converter = std::unique_ptr<UConverter, CloseConverter>;
 
+// What the wild means by a label: the larger set that its writers used (as the WHATWG Encoding Standard says), and
+// underscores for hyphens.
+std::string meant_by(std::string_view charset) {
+  struct Meant {
+    std::string_view label;
+    const char* name;
+  };
+  static constexpr Meant table[] = {{"gb2312", "gb18030"},
+                                    {"gbk", "gb18030"},
+                                    {"x-gbk", "gb18030"},
+                                    {"gb-2312-80", "gb18030"},
+                                    {"x-euc-cn", "gb18030"},
+                                    {"euc-cn", "gb18030"},
+                                    {"cp936", "gb18030"},
+                                    {"euc-kr", "windows-949"},
+                                    {"ks-c-5601-1987", "windows-949"},
+                                    {"ksc5601", "windows-949"},
+                                    {"ks-c-5601", "windows-949"},
+                                    {"cp949", "windows-949"},
+                                    {"shift-jis", "windows-31j"},
+                                    {"x-sjis", "windows-31j"},
+                                    {"sjis", "windows-31j"},
+                                    {"cp932", "windows-31j"},
+                                    {"iso-8859-9", "windows-1254"},
+                                    {"iso-8859-11", "windows-874"},
+                                    {"tis-620", "windows-874"},
+                                    {"big5", "Big5-HKSCS"},
+                                    {"x-x-big5", "Big5-HKSCS"},
+                                    {"utf-16", "UTF-16"},
+                                    {"unicode-1-1-utf-7", "UTF-7"}};
+  std::string name = ascii::lower(ascii::trimmed(charset));
+  std::ranges::replace(name, '_', '-');
+  for (const auto& one : table) {
+    if (one.label == name) return one.name;
+  }
+  return name;
+}
+
 Converter converter_of(std::string_view charset) {
   if (charset.empty() || charset.size() > 64) return nullptr;
-  const std::string name(charset);
+  const std::string name = meant_by(charset);
   UErrorCode error = U_ZERO_ERROR;
   Converter converter(ucnv_open(name.c_str(), &error));
   return U_SUCCESS(error) ? std::move(converter) : nullptr;
@@ -200,6 +240,60 @@ std::string to_utf8(Bytes octets, std::string_view charset) {
   }
   if (const Converter converter = converter_of(charset)) return from_icu(converter.get(), octets);
   return is_utf8(octets) ? std::string(octets) : from_latin(octets, false);
+}
+
+namespace {
+
+struct CloseDetector {
+  void operator()(UCharsetDetector* detector) const { ucsdet_close(detector); }
+};
+
+// Empty: nothing is likely enough.
+std::string detected_charset(Bytes octets) {
+  constexpr std::int32_t least_confidence = 20;  // Of 100; short texts seldom give more.
+  UErrorCode error = U_ZERO_ERROR;
+  const std::unique_ptr<UCharsetDetector, CloseDetector> detector(ucsdet_open(&error));
+  const Bytes start = octets.substr(0, 16'384);
+  ucsdet_setText(detector.get(), start.data(), static_cast<std::int32_t>(start.size()), &error);
+  const UCharsetMatch* match = ucsdet_detect(detector.get(), &error);
+  if (U_FAILURE(error) || match == nullptr || ucsdet_getConfidence(match, &error) < least_confidence) return {};
+  const char* name = ucsdet_getName(match, &error);
+  return U_FAILURE(error) || name == nullptr ? std::string() : std::string(name);
+}
+
+// ISO-2022-JP, -KR and -CN are ASCII to whoever does not know their escape sequences.
+std::string_view escaped_charset(Bytes octets) {
+  if (octets.find("\x1b$B") != Bytes::npos || octets.find("\x1b$@") != Bytes::npos) return "iso-2022-jp";
+  if (octets.find("\x1b$)C") != Bytes::npos) return "iso-2022-kr";
+  return octets.find("\x1b$)A") != Bytes::npos ? "iso-2022-cn" : "";
+}
+
+// Whether most of what is not ASCII is valid UTF-8: then the rest is damage, not another charset.
+bool mostly_utf8(Bytes octets) {
+  std::size_t valid = 0;
+  std::size_t invalid = 0;
+  for (std::size_t i = 0; i < octets.size();) {
+    const std::size_t length = sequence_length(octets.substr(i, 4));
+    valid += length > 1;
+    invalid += length == 0;
+    i += length > 0 ? length : 1;
+  }
+  return valid > invalid;
+}
+
+}  // namespace
+
+std::string body_to_utf8(Bytes octets, std::string_view charset) {
+  const Known label = known(charset);
+  if (label == Known::latin || label == Known::latin9) return to_utf8(octets, charset);
+  if (label == Known::no && converter_of(charset)) return to_utf8(octets, charset);
+  if (is_utf8(octets)) {
+    const std::string_view escaped = label == Known::utf8 ? std::string_view() : escaped_charset(octets);
+    return escaped.empty() ? std::string(octets) : to_utf8(octets, escaped);
+  }
+  if (label == Known::utf8 && mostly_utf8(octets)) return repaired_utf8(octets);
+  const std::string likely = detected_charset(octets);
+  return to_utf8(octets, likely.empty() ? "windows-1252" : likely);
 }
 
 bool charset_known(std::string_view charset) { return known(charset) != Known::no || converter_of(charset) != nullptr; }

@@ -19,4 +19,9 @@ void append_character(std::string& out, char32_t code);
 std::string to_utf8(Bytes octets, std::string_view charset);
 bool charset_known(std::string_view charset);
 
+// As to_utf8, for the body of a text, which is long enough to tell its charset where the label is missing (empty or
+// us-ascii) or wrong (nobody's name, or utf-8 on what is none): escape sequences of ISO-2022, else ICU's statistics
+// over the first 16 KiB, else windows-1252.
+std::string body_to_utf8(Bytes octets, std::string_view charset);
+
 }  // namespace facteur::message

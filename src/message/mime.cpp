@@ -13,6 +13,8 @@
 namespace facteur::message {
 namespace {
 
+constexpr std::size_t max_boundary = 8'192;
+
 class TreeBuilder {
  public:
   explicit TreeBuilder(Bytes text) : text_(text) {}
@@ -148,7 +150,7 @@ bool TreeBuilder::opens_children(std::uint32_t index) {
     while (!boundary.empty() && ascii::is_space(boundary.back())) boundary.remove_suffix(1);
     mark_boundary(part.content_type.parameter("boundary"));
     if (!identity) mark(Ambiguity::encoding_of_multipart);  // RFC 2045 §6.4: forbidden, and not obeyed here.
-    if (boundary.empty() || boundary.size() > 1'000) {
+    if (boundary.empty() || boundary.size() > max_boundary) {
       part.kind = Part::Kind::multipart;  // Without parts that could be found.
       return false;
     }
@@ -267,7 +269,7 @@ std::string decoded_body(Bytes message, const Part& part) {
 }
 
 std::string decoded_body_text(Bytes message, const Part& part) {
-  return to_utf8(decoded_body(message, part), part.content_type.parameter("charset"));
+  return body_to_utf8(decoded_body(message, part), part.content_type.parameter("charset"));
 }
 
 }  // namespace facteur::message

@@ -82,7 +82,7 @@ std::string leaf_text(Bytes message, const Part& part, std::size_t most) {
     octets.resize(cut_at_character(octets, octets.size() - std::min<std::size_t>(octets.size(), 4)).size());
   std::string charset(part.content_type.parameter("charset"));
   if (charset.empty() && is_html(part)) charset = charset_of_html(octets);
-  std::string text = to_utf8(octets, charset);
+  std::string text = body_to_utf8(octets, charset);
   if (is_html(part)) {
     text = html_to_text(text, most);
   } else if (part.content_type.subtype == "plain" &&
