@@ -212,7 +212,8 @@ TEST_RFC("5321 §4.4", "Received fields of the corpus header-mail-parser") {
     compare(got.from_ip ? to_string(*got.from_ip) : "", host_text(expected, "from_ip"));
     compare(got.id.starts_with('<') ? got.id.substr(1, got.id.size() - 2) : got.id, host_text(expected, "id"));
     compare(got.tls_cipher, host_text(expected, "tls_cipher"));
-    if (expected.contains("date")) parts.add(std::to_string(++number), got.date.has_value(), "no date", "a date");
+    if (expected.contains("date"))
+      parts.add(std::to_string(++number), got.date.has_value() == expected.at("date").is_object());
   }
   parts.report();
 }
