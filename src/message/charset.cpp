@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 
 #include "base/ascii.hpp"
@@ -214,6 +215,12 @@ void append_character(std::string& out, char32_t code) {
 bool is_utf8(Bytes octets) {
   std::size_t i = 0;
   while (i < octets.size()) {
+    // ASCII, eight octets at a time: most text is nothing else.
+    for (std::uint64_t word = 0; i + sizeof word <= octets.size(); i += sizeof word) {
+      std::memcpy(&word, octets.data() + i, sizeof word);
+      if ((word & 0x8080808080808080u) != 0) break;
+    }
+    if (i >= octets.size()) break;
     if (static_cast<unsigned char>(octets[i]) < 0x80) {
       ++i;
       continue;

@@ -51,9 +51,7 @@ bool comment_in_type(Bytes value) {
 
 // One pass over all octets of a header: they are few, and each of these decides how others read it.
 void mark_octets(Bytes header, Ambiguities& marks) {
-  unsigned eight_bit = 0;
-  for (const char c : header) eight_bit |= static_cast<unsigned char>(c);
-  if ((eight_bit & 0x80) != 0 && !is_utf8(header)) marks.add(Ambiguity::eight_bit_header);
+  if (!is_utf8(header)) marks.add(Ambiguity::eight_bit_header);
   if (header.empty()) return;
   if (std::memchr(header.data(), 0, header.size()) != nullptr) marks.add(Ambiguity::nul);
   for (std::size_t at = 0; at < header.size(); ++at) {

@@ -59,27 +59,28 @@ std::string_view cut_at_character(std::string_view utf8, std::size_t octets) {
 std::string without_controls(std::string_view utf8) {
   std::string out;
   out.reserve(utf8.size());
+  std::size_t kept = 0;  // Up to here everything is in `out`.
+  const auto keep_until = [&](std::size_t end) { out.append(utf8.substr(kept, end - kept)); };
   for (std::size_t i = 0; i < utf8.size(); ++i) {
     const char c = utf8[i];
-    if (c == '\r') {
-      if (i + 1 >= utf8.size() || utf8[i + 1] != '\n') out += '\n';
-    } else if (c == '\xc2' && i + 1 < utf8.size() && static_cast<unsigned char>(utf8[i + 1]) < 0xa0) {
-      ++i;  // C1 controls: terminals obey them.
-    } else if (c == '\n' || c == '\t' || !ascii::is_control(c)) {
-      out += c;
-    }
+    const bool c1 = c == '\xc2' && i + 1 < utf8.size() && static_cast<unsigned char>(utf8[i + 1]) < 0xa0;
+    if (!c1 && (!ascii::is_control(c) || c == '\n' || c == '\t')) continue;
+    keep_until(i);
+    if (c == '\r' && (i + 1 >= utf8.size() || utf8[i + 1] != '\n')) out += '\n';
+    if (c1) ++i;  // C1 controls: terminals obey them.
+    kept = i + 1;
   }
+  keep_until(utf8.size());
   return out;
 }
 
-std::string leaf_text(Bytes message, const Part& part, std::size_t most) {
-  if (part.kind != Part::Kind::leaf || part.content_type.type != "text") return {};
-  const Bytes body = message.substr(std::min<std::size_t>(part.body, message.size()), part.body_length);
-  // The decoded text is at most as long as the encoded one; HTML and charsets may make more of less.
-  const std::size_t read = std::min<std::size_t>(body.size(), most < SIZE_MAX / 8 ? most * 4 + 4'096 : body.size());
+namespace {
+
+// The text of the first `read` octets of the body.
+std::string text_of_start(Bytes body, const Part& part, std::size_t read, std::size_t most) {
+  const bool cut = read < body.size();
   std::string octets = decode(body.substr(0, read), part.encoding);
-  if (read < body.size())
-    octets.resize(cut_at_character(octets, octets.size() - std::min<std::size_t>(octets.size(), 4)).size());
+  if (cut) octets.resize(cut_at_character(octets, octets.size() - std::min<std::size_t>(octets.size(), 4)).size());
   std::string charset(part.content_type.parameter("charset"));
   if (charset.empty() && is_html(part)) charset = charset_of_html(octets);
   std::string text = body_to_utf8(octets, charset);
@@ -92,6 +93,22 @@ std::string leaf_text(Bytes message, const Part& part, std::size_t most) {
   text = without_controls(text);
   text.resize(cut_at_character(text, most).size());
   return text;
+}
+
+bool is_text(const Part& part) { return part.kind == Part::Kind::leaf && part.content_type.type == "text"; }
+
+Bytes body_of(Bytes message, const Part& part) {
+  return message.substr(std::min<std::size_t>(part.body, message.size()), part.body_length);
+}
+
+}  // namespace
+
+std::string leaf_text(Bytes message, const Part& part, std::size_t most) {
+  if (!is_text(part)) return {};
+  const Bytes body = body_of(message, part);
+  // The decoded text is at most as long as the encoded one; HTML and charsets may make more of less.
+  const std::size_t read = most < SIZE_MAX / 8 ? most * 4 + 4'096 : body.size();
+  return text_of_start(body, part, read, most);
 }
 
 std::string file_name(Bytes header) {
@@ -288,9 +305,18 @@ std::string searchable_text(Bytes message, const PartTree& tree, std::size_t mos
 std::string preview(Bytes message, const PartTree& tree) {
   std::string quoted;
   for (const std::uint32_t index : shown_leaves(message, tree)) {
-    const std::string text = leaf_text(message, tree.parts[index], preview_octets / 4);
-    if (std::string line = preview_of(text, false); !line.empty()) return line;
-    if (quoted.empty()) quoted = preview_of(text, true);
+    const Part& part = tree.parts[index];
+    const Bytes body = body_of(message, part);
+    // The beginning is nearly always enough; more is read only if it was not.
+    for (std::size_t read = is_html(part) ? 8'192 : 1'024; is_text(part); read = preview_octets) {
+      const std::string text = text_of_start(body, part, read, preview_octets);
+      const std::string line = preview_of(text, false);
+      const bool all = read >= body.size() || read >= preview_octets;
+      if (!line.empty() && (all || line.size() >= preview_characters)) return line;
+      if (!all) continue;
+      if (quoted.empty()) quoted = preview_of(text, true);
+      break;
+    }
   }
   return quoted;
 }
