@@ -15,7 +15,7 @@ enum class Ambiguity : std::uint8_t {
   two_boundaries,         // A multipart with two boundary parameters that differ.
   boundary_blank,         // A boundary that ends with a blank, which RFC 2046 §5.1.1 forbids.
   boundary_damaged,       // None, longer than 70 characters, or of characters that may not stand in one.
-  boundary_prefix,        // A boundary that is the beginning of another that is open.
+  boundary_prefix,        // A boundary that begins another open one, or a delimiter with more behind it on its line.
   boundary_repeated,      // A multipart inside with the boundary of one outside.
   no_final_delimiter,     // The message ends within a multipart.
   closed_from_outside,    // A multipart ended by the delimiter of an outer one.
@@ -33,7 +33,7 @@ enum class Ambiguity : std::uint8_t {
   parameter_charset,      // An RFC 2231 charset in which ASCII octets are not ASCII: utf-16, utf-7.
   header_behind_blank,    // Fields of MIME behind the blank line that ended a header.
   line_of_no_field,       // A line in a header that is neither a field nor its continuation.
-  fold_in_token,          // A folded line whose first part ends within a token of Content-Type or its encoding.
+  fold_in_token,          // A fold within a token of Content-Type or the encoding, or within a quoted boundary.
   bare_cr,                // A CR in a header that no LF follows.
   nul,                    // A NUL in a header.
   eight_bit_header,       // 8-bit octets in a header that are no UTF-8.

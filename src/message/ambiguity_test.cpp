@@ -33,6 +33,8 @@ TEST_RFC("2046 §5.1.1", "every ambiguous form has its mark and its reading") {
        mixed("multipart/mixed; boundary=b",
              "--b\r\nContent-Type: multipart/mixed; boundary=bb\r\n\r\n--bb\r\n\r\nx\r\n--bb--\r\n--b--\r\n"),
        3},
+      {boundary_prefix, mixed("multipart/mixed; boundary=b", "--b and more\r\n\r\none\r\n--b--\r\n"), 2},
+      {fold_in_token, mixed("multipart/mixed; boundary=\"b\r\n c\"", "--b c\r\n\r\none\r\n--b c--\r\n"), 2},
       {boundary_repeated,
        mixed("multipart/mixed; boundary=b",
              "--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n--b--\r\n"),

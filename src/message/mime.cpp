@@ -28,6 +28,7 @@ class TreeBuilder {
   struct Delimiter {
     std::size_t level;  // Index in open_.
     bool closing;
+    bool exact = true;  // Nothing but blanks behind it.
   };
 
   std::uint32_t add_part(std::uint32_t parent);
@@ -95,8 +96,8 @@ std::optional<TreeBuilder::Delimiter> TreeBuilder::delimiter(Bytes line) const {
     if (rest.empty()) return Delimiter{level, false};
     if (rest == "--") return Delimiter{level, true};
     if (followed) continue;
-    if (ascii::is_space(rest[0])) followed = Delimiter{level, false};
-    if (rest.size() > 2 && rest.starts_with("--") && ascii::is_space(rest[2])) followed = Delimiter{level, true};
+    if (ascii::is_space(rest[0])) followed = Delimiter{level, false, false};
+    if (rest.size() > 2 && rest.starts_with("--") && ascii::is_space(rest[2])) followed = Delimiter{level, true, false};
   }
   return followed;
 }
@@ -216,6 +217,7 @@ bool TreeBuilder::next_part() {
     if (found) {
       const std::uint32_t container = open_[found->level].part;
       if (found->level + 1 < open_.size()) mark(Ambiguity::closed_from_outside);
+      if (!found->exact) mark(Ambiguity::boundary_prefix);
       close_to(container, at_);
       current_ = container;
       open_.resize(found->level + (found->closing ? 0 : 1));
