@@ -131,5 +131,22 @@ TEST_RFC("5256 §2.1", "base subjects") {
   CHECK(base_subject("Regarding x") == "Regarding x");
 }
 
+TEST_CASE("bodies whose charset is missing, wrong, or means more than it says") {
+  // ISO-2022-JP is ASCII to whoever does not look for its escapes.
+  CHECK(body_to_utf8("\x1b$B$3$s\x1b(B", "") == "\xe3\x81\x93\xe3\x82\x93");
+  CHECK(body_to_utf8("plain", "us-ascii") == "plain");
+  CHECK(body_to_utf8("caf\xc3\xa9", "us-ascii") == "caf\xc3\xa9");
+  // Labels of the wild: a character of GBK under gb2312, underscores, windows-949 under ks_c_5601-1987.
+  CHECK(body_to_utf8("\xe9\x46", "gb2312") == "\xe9\x95\x95");
+  CHECK(body_to_utf8("\xc1", "koi8_r") == "\xd0\xb0");
+  CHECK(body_to_utf8("\xb0\xa1", "ks_c_5601-1987") == "\xea\xb0\x80");
+  // Damaged UTF-8 stays UTF-8; what is none at all under that label is something else.
+  CHECK(body_to_utf8("\xc3\xa9\xc3\xa9\xc3\xa9\xff", "utf-8") == "\xc3\xa9\xc3\xa9\xc3\xa9\xef\xbf\xbd");
+  const std::string french =
+      "L'\xe9t\xe9 dernier, le pr\xe9sident a \xe9t\xe9 r\xe9\xe9lu \xe0 Gen\xe8ve pour la premi\xe8re fois.";
+  CHECK(body_to_utf8(french, "utf-8") == to_utf8(french, "iso-8859-1"));
+  CHECK(is_utf8(body_to_utf8("\x80\xff\x00\xfe", "nobodys-charset")));
+}
+
 }  // namespace
 }  // namespace facteur::message
