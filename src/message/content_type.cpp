@@ -29,7 +29,7 @@ struct Cursor {
       } else if (peek() == '(') {
         std::size_t depth = 0;
         do {
-          if (peek() == '\\')
+          if (peek() == '\\' && at + 1 < text.size())  // A backslash may be the last octet.
             ++at;
           else if (peek() == '(')
             ++depth;

@@ -108,6 +108,19 @@ TEST_CASE("cut at any octet, the parts lie inside the text and inside each other
   }
 }
 
+TEST_RFC("2045 §5.1", "values that end anywhere: in a comment, behind a backslash, in quotes") {
+  for (const std::string text : {"(\\\\", "(\\", "a/b; c=\"d\\", "a/b (e\\", "a/b; (f\\)", "a/b; c*0*=utf-8'x'%4"}) {
+    CAPTURE(text);
+    for (std::size_t end = 0; end <= text.size(); ++end) {
+      const auto part = std::string_view(text).substr(0, end);
+      (void)parse_content_type(part);
+      (void)parse_disposition(part);
+      (void)raw_parameters(part);
+      CHECK(parse_mime("Content-Type: " + std::string(part) + "\r\n\r\nx").parts.size() == 1);
+    }
+  }
+}
+
 TEST_RFC("2045 §5.1", "Content-Type") {
   const auto type =
       parse_content_type(" Text/HTML (comment) ; Charset = \"us-\\ascii\" ; name=my file.txt (x); a=b;;c");
