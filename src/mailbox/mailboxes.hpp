@@ -27,7 +27,7 @@ namespace facteur::mailbox {
 struct NewMessage {
   std::unique_ptr<store::Upload> upload;  // Finished. Or:
   std::string octets;                     // the whole message in memory.
-  std::string head;  // With `upload`: its first octets (the header, 64 KiB are enough), for threads.
+  std::string head;  // With an `upload` that is not in memory any more: its header (64 KiB of it), for threads.
 };
 
 // Makes the stored structure record of a message (message::make_structure). May be called off the shards, from several

@@ -48,6 +48,38 @@ TEST_CASE("mailbox: A delivered message is in the view, byte for byte, after a r
   }
 }
 
+TEST_CASE("mailbox: What an upload still holds in memory gets its structure record and its thread with the commit") {
+  std::size_t made = 0;
+  Stage stage(1, [&made](Bytes prefix, Bytes content) {
+    ++made;
+    return std::string(prefix) + '|' + std::string(content);
+  });
+  const auto file = [&](const std::string& text) {
+    NewMessage message;
+    message.upload = stage.engine->upload();
+    REQUIRE(stage.run(message.upload->append(text)));
+    message.upload->finish();
+    if (!message.upload->whole()) message.head = text.substr(0, 1000);
+    std::vector<Placing> placings(1);
+    placings[0].account = anne;
+    placings[0].prefix = "X: y\r\n";
+    return stage.run(stage.mailboxes->file(std::move(message), std::move(placings)));
+  };
+  stage.engine->fail_commits(1);
+  CHECK_FALSE(file(hello));
+  CHECK(made == 1);  // Before the commit.
+  REQUIRE(file(hello));
+  REQUIRE(file("References: <1@example.org>\r\n\r\nYes.\r\n"));
+  REQUIRE(file("References: <1@example.org>\r\n\r\n" + std::string(200'000, 'x') + "\r\n"));
+  stage.shards.run();
+  const auto view = stage.view(anne, "INBOX");
+  REQUIRE(view->size() == 3);
+  CHECK(stage.get(stage.mailboxes->structure(anne, view->row(0))) == "X: y\r\n|" + hello);
+  CHECK(stage.get(stage.mailboxes->structure(anne, view->row(2))).ends_with("xx\r\n"));  // Made later.
+  CHECK(view->row(1).thread == view->row(0).thread);
+  CHECK(view->row(2).thread == view->row(0).thread);
+}
+
 TEST_CASE("mailbox: One filing reaches several accounts and other records, or nothing at all") {
   Stage stage;
   const auto file = [&] {

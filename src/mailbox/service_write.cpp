@@ -10,24 +10,22 @@ namespace facteur::mailbox {
 
 Service::Prepared Service::prepare(NewMessage message, const std::vector<Placing>& placings) const {
   Prepared prepared;
+  std::optional<Bytes> whole = message.octets;
   if (message.upload) {
     prepared.upload = std::move(message.upload);
     prepared.blob = prepared.upload->finish();
     prepared.size = prepared.upload->size();
-    prepared.thread_keys = thread_keys(message.head);
-    prepared.streamed = true;
-    prepared.structures.resize(placings.size());
-    return prepared;
+    whole = prepared.upload->whole();
+    prepared.streamed = !whole;
+  } else {
+    prepared.blob = BlobId::from(crypto::sha256(message.octets).view());
+    prepared.size = message.octets.size();
   }
-  prepared.blob = BlobId::from(crypto::sha256(message.octets).view());
-  prepared.size = message.octets.size();
-  prepared.thread_keys = thread_keys(message.octets);
-  for (std::size_t i = 0; i < placings.size(); ++i) {
-    if (i > 0 && placings[i].prefix == placings[i - 1].prefix) {
-      prepared.structures.push_back(prepared.structures.back());
-    } else {
-      prepared.structures.push_back(structure_ ? structure_(placings[i].prefix, message.octets) : std::string());
-    }
+  prepared.thread_keys = thread_keys(whole.value_or(Bytes(message.head)));
+  prepared.structures.resize(placings.size());
+  for (std::size_t i = 0; i < placings.size() && whole && structure_; ++i) {
+    const bool same = i > 0 && placings[i].prefix == placings[i - 1].prefix;
+    prepared.structures[i] = same ? prepared.structures[i - 1] : structure_(placings[i].prefix, *whole);
   }
   prepared.octets = std::move(message.octets);
   return prepared;

@@ -12,7 +12,8 @@ namespace {
 
 using smtp::Reply;
 
-constexpr std::size_t longest_header = 1 << 20;  // RELIABILITY S12.
+constexpr std::size_t longest_header = 1 << 20;      // RELIABILITY S12.
+constexpr std::size_t threading_header = 64 * 1024;  // What is kept of it until the message is filed.
 
 Reply refuse(int code, std::string_view enhanced, std::string_view text) {
   return Reply{code, std::string(enhanced), std::string(text)};
@@ -82,6 +83,7 @@ Task<Reply> StoreArrival::take_header(Bytes header, Bytes rest) {
     changed = without_bcc(header);
     header = changed;
   }
+  mail_->header = header.substr(0, threading_header);
   for (const Bytes piece : {header, rest}) {
     if (piece.empty()) continue;
     auto appended = co_await mail_->upload->append(piece);
@@ -261,6 +263,7 @@ Task<Result<void>> StoreArrival::commit(Settlement& settled) {
   }
   mailbox::NewMessage message;
   message.upload = std::move(mail_->upload);
+  if (!message.upload->whole()) message.head = std::move(mail_->header);
   auto filed = co_await with_.mailboxes.file(std::move(message), settled.placings, std::move(batch));
   if (!filed) co_return failed(filed);
   co_return Result<void>();

@@ -21,7 +21,7 @@ struct Mail {  // The message under way.
   smtp::MailParameters parameters;
   std::vector<Taken> recipients;
   std::unique_ptr<store::Upload> upload;
-  std::string header;  // As long as its end has not come.
+  std::string header;  // What has come of it; once its end has come, its first octets.
   bool header_done = false;
   HeaderFacts facts;
   bool eight_bit = false;

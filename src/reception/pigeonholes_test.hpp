@@ -38,6 +38,7 @@ class Pigeonholes : public mailbox::Mailboxes {
     return scanned ? found : std::vector<Copy>();
   }
   std::map<std::uint32_t, std::uint64_t> used;  // Octets, by account.
+  std::string last_head;                        // Of the message filed last: what came beside its upload.
 
   Result<Usage> usage(mailbox::AccountId account) const override {
     const auto at = used.find(account.value);
@@ -47,6 +48,7 @@ class Pigeonholes : public mailbox::Mailboxes {
   Task<Result<std::vector<mailbox::Placed>>> file(mailbox::NewMessage message, std::vector<mailbox::Placing> placings,
                                                   store::Batch also) override {
     const auto blob = message.upload->finish();
+    last_head = std::move(message.head);
     store::Batch batch;
     batch.add_blob(std::move(message.upload));
     std::vector<mailbox::Placed> placed;

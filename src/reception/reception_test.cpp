@@ -294,6 +294,7 @@ TEST_CASE_FIXTURE(Stage, "RFC 5321 §6.3: loops, two From fields and huge header
   CHECK(says("X: " + std::string(1 << 20, 'x') + "\r\n\r\n", 1 << 16) == 552);
   CHECK(says("X: " + std::string(1000, 'x') + "\r\n\r\n" + std::string(3 << 20, 'y'), 1 << 16) == 250);
   CHECK(mailboxes.copies().size() == 2);
+  CHECK(mailboxes.last_head == "X: " + std::string(1000, 'x') + "\r\n\r\n");  // Its threads are found by it.
 }
 
 TEST_CASE_FIXTURE(Stage, "full disks, full mailboxes and sleeping accounts say so early, with the right code") {

@@ -188,6 +188,9 @@ TEST_CASE_TEMPLATE("store: Blobs of any size come back byte for byte", World, EN
     const BlobId id = upload->finish();
     CHECK(id.bytes() == crypto::sha256(text).view());
     CHECK(upload->finish() == id);
+    if (const auto whole = upload->whole()) CHECK(*whole == text);
+    if (size <= 10'240) CHECK(upload->whole());
+    if (size >= 200'000) CHECK(!upload->whole());
     auto early = world.engine().content(id);
     REQUIRE(early);
     CHECK(!*early);

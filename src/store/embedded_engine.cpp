@@ -41,6 +41,10 @@ class LogUpload final : public Upload {
     return *id_;
   }
 
+  std::optional<Bytes> whole() const override {
+    return pieces_.empty() && !failed_ ? std::optional(Bytes(tail_)) : std::nullopt;
+  }
+
   bool lost() const { return failed_; }
   std::string take_tail() { return std::move(tail_); }
   std::vector<Piece> take_pieces() { return std::move(pieces_); }

@@ -51,6 +51,9 @@ class Upload {
   virtual Task<Result<void>> append(Bytes octets) = 0;  // `octets` are borrowed until it returns.
   virtual std::uint64_t size() const = 0;
   virtual BlobId finish() = 0;  // SHA-256 of all that was appended; then no more append.
+  // All that was appended, as long as it still waits in memory; nullopt once a part of it went into the log. Valid
+  // until the next append, or until the upload is given away.
+  virtual std::optional<Bytes> whole() const = 0;
 };
 
 // What one transaction changes. All or nothing. Operations are absolute: puts and deletes, no increments.

@@ -43,6 +43,9 @@ class MemoryUpload final : public Upload {
     finished_ = true;
     return id_;
   }
+  std::optional<Bytes> whole() const override {
+    return text_.size() < streamed_from ? std::optional(Bytes(text_)) : std::nullopt;
+  }
   std::string take() { return std::move(text_); }
 
  private:
