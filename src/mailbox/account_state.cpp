@@ -65,14 +65,16 @@ void AccountState::apply(const Effects& effects) {
     forget_name(found->second);
     containers.erase(found);
   }
+  std::vector<const Container*> renamed;
   for (const Container& container : effects.containers) {
     const auto [place, added] = containers.try_emplace(container.id);
     const bool named = added || place->second.parent != container.parent || place->second.name != container.name;
     if (!added && named) forget_name(place->second);
+    if (named) renamed.push_back(&container);
     place->second = container;
   }
-  for (const Container& container : effects.containers) {  // Behind all erasures: names may have been exchanged.
-    if (container.kind != ContainerKind::trash) names[{container.parent, fold(container.name)}] = container.id;
+  for (const Container* container : renamed) {  // Behind all erasures: names may have been exchanged.
+    if (container->kind != ContainerKind::trash) names[{container->parent, fold(container->name)}] = container->id;
   }
   for (const auto& [number, name] : effects.keywords) {
     if (keywords.size() <= number) keywords.resize(number + 1u);

@@ -40,7 +40,18 @@ std::optional<std::string> read_name(Parser& from) {
   return std::string(from.string());
 }
 
-std::string finish(Key& body) { return sealed(version_1, body); }
+// A record begins with its version and ends with the checksum of all before it.
+std::string closed(std::string value) {
+  const std::uint32_t checksum = crypto::crc32c(value);
+  for (int shift = 24; shift >= 0; shift -= 8) value += static_cast<char>(checksum >> shift & 0xff);
+  return value;
+}
+Key begin(std::size_t room) {  // About so many octets will follow.
+  Key out;
+  out.reserve(room + 5).u8(version_1);
+  return out;
+}
+std::string finish(Key& record) { return closed(record.take()); }
 
 template <class Enum>
 bool in_range(Enum value, Enum last) {
@@ -209,9 +220,7 @@ std::string sealed(std::uint8_t version, Bytes body) {
   value.reserve(body.size() + 5);
   value += static_cast<char>(version);
   value += body;
-  const std::uint32_t checksum = crypto::crc32c(value);
-  for (int shift = 24; shift >= 0; shift -= 8) value += static_cast<char>(checksum >> shift & 0xff);
-  return value;
+  return closed(std::move(value));
 }
 
 std::optional<Unsealed> unsealed(Bytes value) {
@@ -245,7 +254,7 @@ template Result<ObjectTombstone> decode<ObjectTombstone>(Bytes);
 template Result<PlacementChange> decode<PlacementChange>(Bytes);
 
 std::string encode(const AccountRecord& a) {
-  Key out;
+  Key out = begin(160);
   out.u48(a.modseq).u48(a.next_id).u32(a.uidvalidity).u48(a.floor).raw(Bytes(a.replica.data(), a.replica.size()));
   out.u64(a.used_bytes).u64(a.used_items).u48(a.trash).u8(a.removing ? 1 : 0);
   for (const auto state : a.state) out.u48(state);
@@ -253,7 +262,7 @@ std::string encode(const AccountRecord& a) {
 }
 
 std::string encode(const Container& c) {
-  Key out;
+  Key out = begin(130 + c.name.size());
   out.u48(c.id.value).u8(static_cast<std::uint8_t>(c.kind)).u48(c.parent.value).string(c.name);
   out.u8(static_cast<std::uint8_t>(c.role)).u8(c.selectable ? 1 : 0).u32(c.uidvalidity.value).u32(c.uidnext);
   out.u48(c.created).u48(c.modseq).u48(c.counts_modseq).u48(c.high).u48(c.floor);
@@ -263,7 +272,7 @@ std::string encode(const Container& c) {
 }
 
 std::string encode(const Item& i) {
-  Key out;
+  Key out = begin(90 + i.flags.keywords.size() * 2 + i.places.size() * 10);
   out.u48(i.id.value).u8(static_cast<std::uint8_t>(i.kind)).u8(i.hidden ? 1 : 0).raw(i.blob.bytes()).u32(i.size);
   write_time(out, i.received);
   out.u48(i.thread.value);
@@ -274,13 +283,13 @@ std::string encode(const Item& i) {
 }
 
 std::string encode(const ContentRecord& c) {
-  Key out;
+  Key out = begin(40 + c.prefix.size() + c.structure.size());
   out.raw(c.blob.bytes()).string(c.prefix).string(c.structure);
   return finish(out);
 }
 
 std::string encode(const Placement& l) {
-  Key out;
+  Key out = begin(80 + l.flags.keywords.size() * 2 + l.version.size());
   out.u48(l.item.value).u48(l.mid.value).u48(l.modseq).u48(l.created).u48(l.cn).u48(l.read_cn);
   write_flags(out, l.flags);
   out.u32(l.size);
@@ -297,7 +306,7 @@ std::string encode(const Placement& l) {
 }
 
 std::string encode(const Thread& t) {
-  Key out;
+  Key out = begin(16 + t.items.size() * 6 + t.keys.size() * 8);
   out.u48(t.created).u48(t.modseq).u16(static_cast<std::uint16_t>(t.items.size()));
   for (const ItemId item : t.items) out.u48(item.value);
   out.u16(static_cast<std::uint16_t>(t.keys.size()));
@@ -306,13 +315,13 @@ std::string encode(const Thread& t) {
 }
 
 std::string encode(const ThreadCount& c) {
-  Key out;
+  Key out = begin(8);
   out.u32(c.items).u32(c.unread);
   return finish(out);
 }
 
 std::string encode(const PlacementTombstone& t) {
-  Key out;
+  Key out = begin(30);
   out.u32(t.uid.value).u48(t.mid.value).u48(t.item.value).u48(t.created);
   write_time(out, t.at);
   write_name(out, t.name);
@@ -320,14 +329,14 @@ std::string encode(const PlacementTombstone& t) {
 }
 
 std::string encode(const ObjectTombstone& t) {
-  Key out;
+  Key out = begin(18);
   out.u48(t.id).u48(t.created);
   write_time(out, t.at);
   return finish(out);
 }
 
 std::string encode(const PlacementChange& c) {
-  Key out;
+  Key out = begin(10);
   out.u32(c.uid.value).u48(c.created);
   return finish(out);
 }

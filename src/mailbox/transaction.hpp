@@ -173,7 +173,7 @@ class Transaction {
   void drop_item(const Item& item);  // Records and blob reference.
   Result<void> destroy(const Item& item);
 
-  Result<ThreadId> find_thread(const std::vector<std::uint64_t>& thread_keys) const;
+  Result<ThreadId> find_thread(const std::vector<std::uint64_t>& thread_keys);
   Result<void> change_thread(ThreadId thread, ItemId item, bool add, const std::vector<std::uint64_t>& thread_keys);
   Result<void> count_thread(MailboxId container, ThreadId thread, std::int32_t items, std::int32_t unread);
   Result<void> count(MailboxId container, const Item& item, int sign);
@@ -203,7 +203,8 @@ class Transaction {
     Uid uid;
     Placement placement;
   };
-  mutable std::optional<Seen> seen_;  // The placement read last: callers look first and change then.
+  mutable std::optional<Seen> seen_;                   // The placement read last: callers look first and change then.
+  std::optional<std::pair<ThreadId, Thread>> joined_;  // The thread found last, as it was then.
   std::set<ThreadId> emptied_;
   std::set<ThreadId> begun_;  // Threads made here: nothing of them is below.
   std::map<MailboxId, Counts> counts_;

@@ -110,7 +110,7 @@ Result<std::vector<Uid>> Transaction::uids(MailboxId container) const {
 
 // ---- threads
 
-Result<ThreadId> Transaction::find_thread(const std::vector<std::uint64_t>& thread_keys) const {
+Result<ThreadId> Transaction::find_thread(const std::vector<std::uint64_t>& thread_keys) {
   for (const std::uint64_t key : thread_keys) {
     auto value = layer_.get(keys::thread_key(account_, key));
     if (!value) return failed(value);
@@ -118,7 +118,9 @@ Result<ThreadId> Transaction::find_thread(const std::vector<std::uint64_t>& thre
     const ThreadId id(store::Parser(**value).u48());
     auto thread = derived<Thread>(keys::thread(account_, id));
     if (!thread) return failed(thread);
-    if (*thread && (*thread)->items.size() < most_thread_items) return id;
+    if (!*thread || (*thread)->items.size() >= most_thread_items) continue;
+    joined_.emplace(id, std::move(**thread));
+    return id;
   }
   return ThreadId{};
 }
@@ -126,9 +128,12 @@ Result<ThreadId> Transaction::find_thread(const std::vector<std::uint64_t>& thre
 Result<void> Transaction::change_thread(ThreadId id, ItemId item, bool add,
                                         const std::vector<std::uint64_t>& thread_keys) {
   const auto key = keys::thread(account_, id);
-  auto known = begun_.contains(id) ? Result<std::optional<Thread>>() : derived<Thread>(key);
-  if (begun_.contains(id)) {
-    if (const auto own = layer_.own(key); own && *own) known = derived<Thread>(key);
+  auto found = std::exchange(joined_, std::nullopt);
+  Result<std::optional<Thread>> known;
+  if (found && found->first == id) {
+    known = std::move(found->second);
+  } else if (!begun_.contains(id) || layer_.own(key).value_or(std::nullopt)) {
+    known = derived<Thread>(key);
   }
   if (!known) return failed(known);
   const std::uint64_t modseq = next_modseq();
@@ -138,6 +143,7 @@ Result<void> Transaction::change_thread(ThreadId id, ItemId item, bool add,
   if (thread.items.empty()) emptied_.insert(id);  // Decided at the end: an id must not die and revive in one commit.
   for (const std::uint64_t hash : thread_keys) {
     if (thread.keys.size() >= most_thread_keys) break;
+    if (std::ranges::find(thread.keys, hash) != thread.keys.end()) continue;  // Leads here already.
     thread.keys.push_back(hash);
     layer_.put(keys::thread_key(account_, hash).take(), keys::Key().u48(id.value).take());
   }

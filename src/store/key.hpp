@@ -4,6 +4,8 @@
 //   Parser p(value); auto a = p.u32(); ... if (!p.ok()) corrupt
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,6 +20,11 @@ class Key {
  public:
   Key() = default;
   explicit Key(char subspace) { text_ += subspace; }
+
+  Key& reserve(std::size_t octets) {  // For records: room for so many, so that it need not grow.
+    text_.reserve(octets);
+    return *this;
+  }
 
   Key& u8(std::uint8_t v) { return big_endian(v, 1); }
   Key& u16(std::uint16_t v) { return big_endian(v, 2); }
@@ -39,7 +46,9 @@ class Key {
 
  private:
   Key& big_endian(std::uint64_t v, int octets) {
-    for (int shift = 8 * (octets - 1); shift >= 0; shift -= 8) text_ += static_cast<char>(v >> shift & 0xff);
+    const std::uint64_t turned = std::endian::native == std::endian::little ? std::byteswap(v) : v;
+    const auto bytes = std::bit_cast<std::array<char, 8>>(turned);
+    text_.append(bytes.data() + 8 - octets, static_cast<std::size_t>(octets));
     return *this;
   }
   std::string text_;
