@@ -21,11 +21,14 @@ void block_signals() {
 }  // namespace
 
 void Lane::add(std::move_only_function<void()> work) {
-  const std::lock_guard lock(mutex_);
-  if (stopping_) return;
-  queue_.push_back(std::move(work));
-  if (queue_.size() > idle_ && threads_.size() < wanted_) threads_.emplace_back([this] { serve(); });
-  filled_.notify_one();
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    queue_.push_back(std::move(work));
+    if (queue_.size() > idle_ && threads_.size() < wanted_) threads_.emplace_back([this] { serve(); });
+    if (idle_ == 0) return;  // Whoever comes back looks at the queue before it sleeps.
+  }
+  filled_.notify_one();  // Outside: whom it wakes finds the lock free.
 }
 
 void Lane::serve() {
