@@ -43,7 +43,7 @@ class IndexMaker {
 
 struct RocksdbSizes {
   std::size_t cache_bytes = 24 << 20;         // Blocks of data.
-  std::size_t write_buffer_bytes = 24 << 20;  // Two of them at most.
+  std::size_t write_buffer_bytes = 16 << 20;  // Two of them at most.
 };
 // Below disk.root() + "/index". RocksDB opens its files itself, so the disk must be a real one.
 std::unique_ptr<IndexMaker> rocksdb_index(world::Disk& disk, const RocksdbSizes& sizes);

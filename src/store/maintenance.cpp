@@ -154,7 +154,7 @@ Result<void> remove_dead_segments(Core& core) {
 // Zeros for the next segment, once the current one is half full. They make a sync faster, which pays while few commits
 // share one; under load each octet of the log would only be written twice.
 Result<void> prepare_spare(Core& core) {
-  constexpr std::uint64_t few = 8;
+  constexpr std::uint64_t few = 2;
   const EngineSizes& sizes = core.parameters.sizes;
   const std::uint64_t commits = core.commits.load() - std::exchange(core.commits_seen, core.commits.load());
   const std::uint64_t groups = core.groups.load() - std::exchange(core.groups_seen, core.groups.load());

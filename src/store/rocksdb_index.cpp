@@ -195,6 +195,8 @@ class RocksdbIndexMaker final : public IndexMaker {
     options.target_file_size_base = 32 << 20;
     options.max_bytes_for_level_base = 128 << 20;
     options.compression = rocksdb::kLZ4Compression;
+    // What is new is soon written again one level down: compressing it before that only costs time.
+    options.compression_per_level = {rocksdb::kNoCompression, rocksdb::kNoCompression, rocksdb::kLZ4Compression};
     options.paranoid_checks = true;
     options.avoid_flush_during_shutdown = true;  // Engine::close flushes; a crash does not.
     options.max_open_files = 256;
