@@ -27,6 +27,7 @@ connections = 100000
 
 [delivery]
 allow_loopback = true
+relay_domains = ["relay.test"]
 [[delivery.route]]
 domains = ["relay.test"]
 host = "127.0.0.1"

@@ -73,10 +73,10 @@ class Client final : public world::Stream {
   }
   std::string message() const {
     const std::string number = std::to_string(number_), thread = std::to_string(number_ - number_ % 3);
-    std::string text = "Received: from client.example (client.example [192.0.2.7])\r\n\tby mx.client.example with ESMTP "
-                       "id " + number + ";\r\n\tMon, 2 Nov 2026 10:00:00 +0000\r\nFrom: \"Sender\" <sender@client.example>"
-                       "\r\nTo: <u@t.example>\r\nSubject: A subject of some length, number " + number +
-                       "\r\nDate: Mon, 2 Nov 2026 10:00:00 +0000\r\nMessage-ID: <" + number + "@client.example>\r\n";
+    std::string text = "Received: from client.example (client.example [192.0.2.7])\r\n\tby mx.client.example with id ";
+    text += number + ";\r\n\tMon, 2 Nov 2026 10:00:00 +0000\r\nFrom: \"Sender\" <sender@client.example>\r\n";
+    text += "To: <u@t.example>\r\nSubject: A subject of some length, number " + number + "\r\n";
+    text += "Date: Mon, 2 Nov 2026 10:00:00 +0000\r\nMessage-ID: <" + number + "@client.example>\r\n";
     if (number_ % 3 != 0) text += "References: <" + thread + "@client.example>\r\n";
     text += "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n";
     while (text.size() < size_) text += "A line of text, and what is in it does not matter at all to anybody.\r\n";
@@ -103,12 +103,8 @@ class Stage {
     store::EngineSizes sizes;
     sizes.ballast_bytes = 0;
     sizes.low_space_bytes = 1 << 20;
-    auto opened = store::open({.disk = *disk_,
-                               .shards = shards_,
-                               .clock = clock_,
-                               .random = random_,
-                               .scope = scope_,
-                               .sizes = sizes});
+    auto opened = store::open(
+        {.disk = *disk_, .shards = shards_, .clock = clock_, .random = random_, .scope = scope_, .sizes = sizes});
     if (!opened) stop(opened.error());
     engine_ = std::move(*opened);
     directory::Settings settings;
