@@ -33,6 +33,31 @@ Batch without_blob(const std::string& text, Bytes owner) {
 
 }  // namespace
 
+TEST_CASE("store: A snapshot larger than some segments does not call for the next one by itself") {
+  LogWorld world;
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    Batch batch;
+    batch.put(Key('k').u32(i), text_of(i + 1, 30'000));  // Twelve segments of what cannot be compressed.
+    REQUIRE(world.commit(std::move(batch)));
+  }
+  const auto place = [&] {
+    const auto now = world.engine().statistics();
+    return std::pair(now.snapshot_segment, now.snapshot_offset);
+  };
+  for (int i = 0; i < 3; ++i) world.pass(1s);
+  const auto first = place();
+  REQUIRE(first.first > 0);
+  for (int i = 0; i < 10; ++i) world.pass(1s);
+  CHECK(place() == first);
+  for (std::uint32_t i = 0; i < 300; ++i) {
+    Batch batch;
+    batch.put(Key('k').u32(i % 100), text_of(i + 1000, 30'000));
+    REQUIRE(world.commit(std::move(batch)));
+  }
+  for (int i = 0; i < 3; ++i) world.pass(1s);
+  CHECK(place() > first);
+}
+
 TEST_CASE("RELIABILITY R5: On a full disk new mail is refused, deletions work, and it resumes by itself") {
   LogWorld world(1);
   world.maintain();

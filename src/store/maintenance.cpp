@@ -91,12 +91,16 @@ std::uint32_t first_needed(const Core& core) {
   return std::min({snapshot.begin.segment, snapshot.of.segment, flushed.segment});
 }
 
+// A snapshot is as large as the index: the next one waits until there is more to be saved by it than it costs.
 bool snapshot_due(const Core& core, bool thorough) {
   const EngineSizes& sizes = core.parameters.sizes;
-  const std::uint32_t of = core.log->snapshot().of.segment;
+  const SnapshotPlace newest = core.log->snapshot();
+  const std::uint32_t of = newest.of.segment;
   const std::uint32_t now = core.log->synced().segment;
-  if (core.operation_bytes_since_snapshot.load() >= sizes.snapshot_bytes) return true;
-  if (now >= of + sizes.snapshot_segments) return true;
+  const std::uint32_t span = newest.end.segment - newest.begin.segment;  // Segments it went through.
+  const std::uint64_t its_bytes = std::uint64_t{span} * sizes.segment_bytes;
+  if (core.operation_bytes_since_snapshot.load() >= std::max(sizes.snapshot_bytes, its_bytes)) return true;
+  if (now >= of + sizes.snapshot_segments + 2 * span) return true;
   // Dead octets above the newest snapshot cannot be freed before the next one.
   const auto live = core.applier->live();
   std::uint64_t dead = 0;
@@ -106,7 +110,8 @@ bool snapshot_due(const Core& core, bool thorough) {
     const std::uint64_t needed = found == live.end() ? 0 : found->second.bytes;
     dead += segment->durable() - std::min<std::uint64_t>(segment->durable(), needed);
   }
-  return dead > (thorough ? 0U : 4U) * std::uint64_t{sizes.segment_bytes};
+  // The snapshot itself lies there, too.
+  return dead > (thorough ? 0 : std::uint64_t{4} * sizes.segment_bytes + 2 * its_bytes);
 }
 
 std::shared_ptr<Segment> worth_compacting(const Core& core, const std::set<std::uint32_t>& seen) {
