@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +30,9 @@ struct NewAccount {
   std::string display_name;
   std::optional<std::uint64_t> quota_bytes;  // Absent: what the configuration says for new accounts.
   bool shared_secret = false;                // Keep the password itself too, for CRAM-MD5 and APOP.
+  // What must be there before anybody can see the account (its mailboxes), made with its id. If the server ends between
+  // the two, nobody knows the account, and the id goes to the next one: it must stand being called again.
+  std::function<Task<Result<void>>(AccountId id)> first{};
 };
 
 // Addresses and domains may come in any case and as U-labels; they are made canonical here. All changes are durable and

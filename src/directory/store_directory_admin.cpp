@@ -165,6 +165,10 @@ Task<Result<AccountId>> StoreDirectory::add_account_now(NewAccount account) {
       true,          {address->text()}};
   auto secrets = co_await set_secrets(record, std::move(account.password), account.shared_secret);
   if (!secrets) co_return failed(secrets);
+  if (account.first) {
+    auto made = co_await account.first(AccountId{id});
+    if (!made) co_return failed(made);
+  }
   store::Batch batch;
   batch.put(next_id_key(), store::Key().u32(id + 1));
   batch.put(account_key(AccountId{id}), write(record));

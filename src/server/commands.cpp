@@ -164,18 +164,12 @@ Task<Answer> list_accounts(const CommandDoors& doors, const Asked& asked) {
 }
 
 Task<Answer> add_account(const CommandDoors& doors, const Asked& asked) {
-  directory::NewAccount account{asked.text("address"),
-                                {asked.text("password")},
-                                asked.text("name"),
-                                asked.number("quota"),
-                                asked.flag("shared_secret")};
+  directory::NewAccount account{
+      asked.text("address"),       {asked.text("password")},
+      asked.text("name"),          asked.number("quota"),
+      asked.flag("shared_secret"), [&doors](directory::AccountId id) { return doors.mailboxes.create_account(id); }};
   auto id = co_await doors.admin.add_account(std::move(account));
   if (!id) co_return failed(id);
-  auto made = co_await doors.mailboxes.create_account(*id);
-  if (!made) {
-    static_cast<void>(co_await doors.admin.remove_account(asked.text("address")));
-    co_return failed(made);
-  }
   co_return json::object{{"id", id->value}, {"address", asked.text("address")}};
 }
 

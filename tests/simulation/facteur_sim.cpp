@@ -7,6 +7,7 @@
 //   --twice    runs each seed twice and compares their hashes
 //   --plants   plants one bug after the other and looks for the first seed that finds it; ends with 1 if one is not
 //   found
+//   --flows    each flow with each fault at each of its disk operations, and a table of them (flows.hpp)
 //   --log      prints what the servers reported
 //   --progress prints a line every 1,000 worlds
 // Ends with 1 if any run violated what must be true; prints the seed that repeats it.
@@ -16,6 +17,7 @@
 #include <string>
 
 #include "base/ascii.hpp"
+#include "flows.hpp"
 #include "town.hpp"
 
 namespace {
@@ -26,6 +28,7 @@ struct Options {
   std::uint64_t cuts = 10;
   bool progress = false;
   bool plants = false;
+  bool flows = false;
   bool twice = false;
   bool log = false;
 };
@@ -39,6 +42,8 @@ bool read(int count, char** words, Options& options) {
       options.log = true;
     } else if (word == "--plants") {
       options.plants = true;
+    } else if (word == "--flows") {
+      options.flows = true;
     } else if (word == "--progress") {
       options.progress = true;
     } else if ((word == "--from" || word == "--seeds" || word == "--cuts") && i + 1 < count) {
@@ -106,16 +111,36 @@ int find_plants(const Options& options) {
   return missed == 0 ? 0 : 1;
 }
 
+int run_flows() {
+  std::uint64_t points = 0, bad = 0;
+  std::printf("%-28s %10s %7s %6s %6s %8s %5s\n", "flow", "operations", "points", "yes", "no", "unknown", "bad");
+  for (const auto& name : facteur::simulation::flow_names()) {
+    const auto result = facteur::simulation::run_flow(name);
+    points += result.runs;
+    bad += result.violations.size();
+    const auto wide = [](std::uint64_t number) { return static_cast<unsigned long long>(number); };
+    std::printf("%-28s %10llu %7llu %6llu %6llu %8llu %5zu\n", name.c_str(), wide(result.operations), wide(result.runs),
+                wide(result.yes), wide(result.no), wide(result.unknown), result.violations.size());
+    for (const auto& violation : result.violations) std::printf("  %s\n", violation.c_str());
+    std::fflush(stdout);
+  }
+  std::printf("%llu points (kill, power cut, ENOSPC, EIO, short write at every operation), %llu bad\n",
+              static_cast<unsigned long long>(points), static_cast<unsigned long long>(bad));
+  return bad == 0 ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int count, char** words) {
   Options options;
   if (!read(count, words, options)) {
-    std::fprintf(stderr,
-                 "usage: facteur-sim [--from SEED] [--seeds COUNT] [--cuts COUNT] [--twice] [--plants] [--log] "
-                 "[--progress]\n");
+    std::fprintf(
+        stderr,
+        "usage: facteur-sim [--from SEED] [--seeds COUNT] [--cuts COUNT] [--twice] [--plants] [--flows] [--log] "
+        "[--progress]\n");
     return 2;
   }
+  if (options.flows) return run_flows();
   if (options.plants) return find_plants(options);
   Sums sums;
   for (std::uint64_t i = 0; i < options.seeds; ++i) {

@@ -72,6 +72,9 @@ bool is_report(const std::string& text) { return text.find("multipart/report") !
 
 Task<void> read_holdings(sim::Machine& machine, store::Engine& engine, observe::Sink& sink, Holdings& out) {
   for (const auto& corrupt : engine.quarantined()) out.trouble.push_back(corrupt.where + ": " + corrupt.why);
+  // The queue first: a server may be at work, and what goes from there into a mailbox must not be missed.
+  const auto queue = queue::make_queue(engine, machine.shards, machine.clock, machine.random, observe::Scope(sink));
+  read_queue(*queue, engine, out);
   directory::StoreDirectory directory(engine, machine.shards, machine.random, {});
   auto mailboxes = mailbox::make_mailboxes(engine, machine.shards, machine.clock, machine.random, observe::Scope(sink));
   auto accounts = directory.accounts({});
@@ -79,14 +82,15 @@ Task<void> read_holdings(sim::Machine& machine, store::Engine& engine, observe::
     out.trouble.push_back("the directory: " + said(accounts.error()));
     co_return;
   }
+  if (const auto aliases = directory.list_aliases()) {
+    for (const auto& alias : *aliases) out.aliases.insert(alias.address);
+  }
   for (const auto& account : *accounts) {
     out.mailboxes[account.address];
     co_await read_folder(*mailboxes, account, "INBOX", out);
     co_await read_folder(*mailboxes, account, "Archive", out);
   }
   co_await mailboxes->finished();
-  const auto queue = queue::make_queue(engine, machine.shards, machine.clock, machine.random, observe::Scope(sink));
-  read_queue(*queue, engine, out);
 }
 
 Holdings after_cut(sim::Disk::Image image, std::uint64_t seed) {

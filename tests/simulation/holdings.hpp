@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct Holdings {
   std::map<std::string, std::vector<Letter>> mailboxes;                 // By address; folders by name, uids ascending.
   std::map<std::string, std::map<std::string, std::uint64_t>> highest;  // Address, folder -> highest modseq.
   std::vector<Waiting> queue;
+  std::set<std::string> aliases;
   std::vector<std::string> trouble;  // What could not be read, what is damaged. Empty if nothing is wrong.
 };
 

@@ -143,6 +143,15 @@ Task<void> Site::command(std::string request) {
   if (reply.find("\"ok\":true") == std::string::npos) throw std::runtime_error(request + " -> " + reply);
 }
 
+void Site::ask(std::string request, std::shared_ptr<std::optional<bool>> reply) {
+  life_->machine.shards.run(0, [&] { life_->tasks->start(answer(std::move(request), std::move(reply))); });
+}
+
+Task<void> Site::answer(std::string request, std::shared_ptr<std::optional<bool>> reply) {
+  const auto text = co_await life_->server->command(std::move(request));
+  *reply = text.find("\"ok\":true") != std::string::npos;
+}
+
 Task<void> Site::finish(bool& done) {
   co_await life_->server->stop();
   co_await life_->engine->close();
@@ -162,7 +171,9 @@ void Site::end(End how) {
   life_->faulty_engine.reset();
   life_->engine.reset();
   const bool froze = disk_froze();
-  image_ = how == End::power_cut || froze ? life_->machine.disk.crash() : life_->machine.disk.image();
+  // A kill that comes with a frozen disk came at that operation: the machine goes on, all that was written is there.
+  const bool cut = how == End::power_cut || (froze && how == End::stop);
+  image_ = cut ? life_->machine.disk.crash() : life_->machine.disk.image();
   life_.reset();
 }
 

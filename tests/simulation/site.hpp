@@ -39,6 +39,9 @@ class Site {
   void start(std::uint64_t crash_at = 0);
   void add_people();  // Once, in the first life.
 
+  // An operator's command in JSON; `reply` gets whether it was done. It may never come: sites end.
+  void ask(std::string request, std::shared_ptr<std::optional<bool>> reply);
+
   enum class End : std::uint8_t {
     power_cut,  // What was not synced survives by chance.
     kill,       // The process dies, the machine does not.
@@ -79,6 +82,7 @@ class Site {
   void run(Task<void> task);  // Steps the world until it has ended.
   Task<void> begin();
   Task<void> command(std::string request);
+  Task<void> answer(std::string request, std::shared_ptr<std::optional<bool>> reply);
   Task<void> finish(bool& done);
 
   sim::World& world_;

@@ -73,6 +73,7 @@ Task<bool> Stranger::end_of_letter(Visit& visit) {
   const bool good = co_await misbehave(visit, true);
   if (!good) co_return false;  // Cut off after the dot: not taken.
   if (visit.refused) co_return true;
+  if (!letters_.empty()) co_return co_await say(visit, letters_);
   for (const auto& recipient : visit.recipients) ++taken_[{id, recipient}];
   if (chance_.happens(moods_)) {
     ++lost_;

@@ -20,6 +20,9 @@ class Stranger {
   // How often something goes wrong at each step, in thousandths. At first 0.
   void moods(unsigned per_mille) { moods_ = per_mille; }
 
+  // What it says to every letter instead of 250; empty: 250 again.
+  void answer_letters(std::string reply) { letters_ = std::move(reply); }
+
   // (letter, recipient) -> how often it took responsibility, whether or not the answer arrived.
   const std::map<std::pair<std::string, std::string>, unsigned>& taken() const { return taken_; }
   std::uint64_t lost_answers() const { return lost_; }  // Letters taken whose 250 never left.
@@ -37,6 +40,7 @@ class Stranger {
   sim::Machine machine_;
   sim::Random chance_;
   unsigned moods_ = 0;
+  std::string letters_;
   std::map<std::pair<std::string, std::string>, unsigned> taken_;
   std::uint64_t lost_ = 0, faults_ = 0;
   TaskGroup tasks_;

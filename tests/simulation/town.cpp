@@ -19,6 +19,8 @@ bool reached(const std::string& address) {
          !address.ends_with("c.example");
 }
 
+}  // namespace
+
 SiteParameters site_parameters(std::size_t number) {
   if (number == 0) {
     return {"a.example",
@@ -32,7 +34,6 @@ SiteParameters site_parameters(std::size_t number) {
   return {"b.example", second_address, {"bob", "bea", "basile", "blaise"}, {{"ring", {"ring@a.example"}}}};
 }
 
-// The sites with their people, stopped: made once a process, since passwords take longer than a whole run.
 const std::vector<sim::Disk::Image>& founded_sites() {
   static const auto images = [] {
     std::vector<sim::Disk::Image> out;
@@ -49,8 +50,6 @@ const std::vector<sim::Disk::Image>& founded_sites() {
   }();
   return images;
 }
-
-}  // namespace
 
 Town::Town(std::uint64_t seed, unsigned cuts, Plant plant)
     : world_(seed), chance_(seed ^ 0xfac7e07), cuts_left_(cuts), plant_(plant) {}

@@ -31,6 +31,10 @@ struct Outcome {
   std::string log;  // Of a run with violations, or if asked.
 };
 
+// The two sites of the town, and their disks with their people as they were founded (made once a process).
+SiteParameters site_parameters(std::size_t number);
+const std::vector<sim::Disk::Image>& founded_sites();
+
 class Town {
  public:
   // `cuts`: how many moments to look at as if the power of the whole town went.
