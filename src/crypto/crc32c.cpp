@@ -44,10 +44,51 @@ std::uint64_t little_endian_word(const char* at) {
 }
 
 #if defined(__x86_64__)
+// What `block` zero octets behind a text make of its checksum: linear, so four tables of octets hold it.
+constexpr std::size_t block = 1024;
+using Shift = std::array<std::array<std::uint32_t, 256>, 4>;
+
+Shift make_shift() {
+  Shift shift{};
+  std::array<std::uint32_t, 32> bits{};
+  for (std::size_t bit = 0; bit < 32; ++bit) {
+    std::uint32_t crc = std::uint32_t{1} << bit;
+    for (std::size_t i = 0; i < block; ++i) crc = (crc >> 8) ^ tables[0][crc & 0xff];
+    bits[bit] = crc;
+  }
+  for (std::size_t octet = 0; octet < 4; ++octet) {
+    for (std::size_t value = 0; value < 256; ++value) {
+      for (std::size_t bit = 0; bit < 8; ++bit) {
+        if (value >> bit & 1) shift[octet][value] ^= bits[8 * octet + bit];
+      }
+    }
+  }
+  return shift;
+}
+
+std::uint64_t shifted(const Shift& shift, std::uint64_t crc) {
+  return shift[0][crc & 0xff] ^ shift[1][crc >> 8 & 0xff] ^ shift[2][crc >> 16 & 0xff] ^ shift[3][crc >> 24 & 0xff];
+}
+
 __attribute__((target("sse4.2"))) std::uint32_t with_instruction(Bytes octets, std::uint32_t before) {
+  static const Shift shift = make_shift();
   std::uint64_t crc = ~before;
   const char* at = octets.data();
   std::size_t left = octets.size();
+  // The instruction takes three cycles but can begin each cycle: three blocks side by side.
+  for (; left >= 3 * block; at += 3 * block, left -= 3 * block) {
+    std::uint64_t second = 0, third = 0;
+    for (std::size_t i = 0; i < block; i += 8) {
+      std::uint64_t words[3];
+      std::memcpy(&words[0], at + i, 8);
+      std::memcpy(&words[1], at + block + i, 8);
+      std::memcpy(&words[2], at + 2 * block + i, 8);
+      crc = _mm_crc32_u64(crc, words[0]);
+      second = _mm_crc32_u64(second, words[1]);
+      third = _mm_crc32_u64(third, words[2]);
+    }
+    crc = shifted(shift, shifted(shift, crc) ^ second) ^ third;
+  }
   for (; left >= 8; at += 8, left -= 8) {
     std::uint64_t word;
     std::memcpy(&word, at, 8);
