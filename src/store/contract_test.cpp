@@ -208,6 +208,40 @@ TEST_CASE_TEMPLATE("store: Blobs of any size come back byte for byte", World, EN
   }
 }
 
+TEST_CASE_TEMPLATE("store: A hint of a blob's place saves a look-up, and does no harm when it is wrong", World,
+                   ENGINES) {
+  World world;
+  std::vector<BlobId> ids;
+  std::vector<std::string> texts, hints;
+  for (const std::size_t size : {0UL, 3000UL, 3000UL, 400'000UL}) {
+    texts.push_back(octets(size, texts.size()));
+    ids.push_back(BlobId::from(crypto::sha256(texts.back()).view()));
+    Batch batch;
+    auto upload = world.engine().upload();
+    REQUIRE(*stage::finish(world.shards(), append_all(*upload, texts.back(), 50'000)));
+    upload->finish();
+    batch.add_blob(std::move(upload));
+    batch.reference(ids.back(), "me");
+    CHECK(world.commit(std::move(batch)));
+  }
+  for (const BlobId& id : ids) {
+    hints.push_back(world.engine().place_of(id));
+    CHECK(hints.back().size() <= 32);
+  }
+  hints.insert(hints.end(), {"", "x", std::string(12, '\0'), std::string(12, '\xff'), Key().u32(1).u64(0).take()});
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    for (const std::string& hint : hints) {
+      const auto content = world.engine().content_near(ids[i], hint);
+      REQUIRE(content);
+      REQUIRE(*content);
+      CHECK((*content)->text() == texts[i]);
+    }
+  }
+  const auto absent = world.engine().content_near(BlobId{}, hints[1]);
+  REQUIRE(absent);
+  CHECK(!*absent);
+}
+
 TEST_CASE_TEMPLATE("store: A blob given as octets, twice, in one batch and in two", World, ENGINES) {
   World world;
   const std::string text = octets(3000, 7);

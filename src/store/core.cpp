@@ -198,7 +198,7 @@ Result<void> Core::apply_submission(const Submission& submission) {
 Result<Content> Core::read_pieces(const Location& location, const BlobId& id, Position& at) {
   struct Held {
     std::vector<std::shared_ptr<Segment>> segments;
-    std::deque<std::string> copies;
+    std::vector<std::unique_ptr<std::string>> copies;
   };
   auto held = std::make_shared<Held>();
   std::vector<Bytes> octets;
@@ -221,8 +221,8 @@ Result<Content> Core::read_pieces(const Location& location, const BlobId& id, Po
                      to_string(piece.at) + ": its checksum does not fit");
     }
     if (!copy.empty()) {
-      held->copies.push_back(std::move(copy));
-      record = Bytes(held->copies.back());
+      held->copies.push_back(std::make_unique<std::string>(std::move(copy)));
+      record = Bytes(*held->copies.back());
     }
     if (piece.length > 0) octets.push_back(record->substr(record_header_bytes + name_octets));
     if (held->segments.empty() || held->segments.back() != segment) held->segments.push_back(std::move(segment));
@@ -252,6 +252,41 @@ Result<std::optional<Content>> Core::content(const BlobId& id) {
     }
     return failed(content);
   }
+}
+
+// The hint: segment, offset and length of the only piece.
+std::string Core::place_of(const BlobId& id) const {
+  const auto value = index->latest().get(blob_key(id));
+  const auto location = value && *value ? decode_location(**value) : std::nullopt;
+  if (!location || location->pieces.size() != 1) return {};
+  const Piece& piece = location->pieces.front();
+  return Key().u32(piece.at.segment).u32(piece.at.offset).u32(piece.length).take();
+}
+
+Result<std::optional<Content>> Core::content_near(const BlobId& id, Bytes hint) {
+  Parser in(hint);
+  Location location;
+  Piece piece;
+  piece.at.segment = in.u32();
+  piece.at.offset = in.u32();
+  piece.length = in.u32();
+  if (!in.done() || piece.at.segment == 0) return content(id);
+  const auto segment = segments.find(piece.at.segment);
+  const std::uint64_t end = std::uint64_t{piece.at.offset} + record_bytes(piece);
+  if (!segment || end > segment->durable()) return content(id);
+  std::string copy;
+  const auto length = static_cast<std::uint32_t>(record_bytes(piece));
+  auto record = segment->octets(piece.at.offset, length, copy);
+  if (!record) return content(id);
+  const auto header = decode_record_header(*record, segment->header().nonce, piece.at.offset);
+  const Bytes payload = record->substr(record_header_bytes);
+  const bool right = header && header->type == RecordType::body && header->length == payload.size() &&
+                     payload.starts_with(id.bytes()) && crypto::crc32c(payload) == header->checksum;
+  if (!right) return content(id);  // Which also reports what is damaged.
+  if (!copy.empty()) return Content::copy_of(std::string(payload.substr(name_octets)));
+  std::vector<Bytes> octets;
+  if (piece.length > 0) octets.push_back(payload.substr(name_octets));
+  return Content(segment, std::move(octets));
 }
 
 // ---- health, quarantine, room

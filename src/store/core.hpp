@@ -74,6 +74,8 @@ class Core {
   void enter(const std::shared_ptr<Core>& self, std::shared_ptr<Submission> submission);
   Result<void> admit(const Submission& submission) const;
   Result<std::optional<Content>> content(const BlobId& id);
+  std::string place_of(const BlobId& id) const;
+  Result<std::optional<Content>> content_near(const BlobId& id, Bytes hint);
   Engine::Health health() const;
 
   // ---- quarantine

@@ -142,6 +142,10 @@ class Embedded final : public EmbeddedEngine {
 
   std::unique_ptr<Upload> upload() override { return std::make_unique<LogUpload>(core_); }
   Result<std::optional<Content>> content(const BlobId& id) const override { return core_->content(id); }
+  std::string place_of(const BlobId& id) const override { return core_->place_of(id); }
+  Result<std::optional<Content>> content_near(const BlobId& id, Bytes hint) const override {
+    return core_->content_near(id, hint);
+  }
   Health health() const override { return core_->health(); }
   std::vector<Corrupt> quarantined() const override { return core_->quarantined(); }
 

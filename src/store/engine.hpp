@@ -128,6 +128,18 @@ class Engine {
   virtual std::unique_ptr<Upload> upload() = 0;
   virtual Result<std::optional<Content>> content(const BlobId& id) const = 0;  // nullopt: not there. Any thread.
 
+  // Where a blob lies now, as a hint for content_near(); empty if it is not there or lies in several pieces. Opaque, at
+  // most 32 octets; what refers to it may keep it for good, also on disk.
+  virtual std::string place_of(const BlobId& id) const {
+    static_cast<void>(id);
+    return {};
+  }
+  // content(), but without a look-up while the hint is still true. A wrong or old hint costs no more than that look-up.
+  virtual Result<std::optional<Content>> content_near(const BlobId& id, Bytes hint) const {
+    static_cast<void>(hint);
+    return content(id);
+  }
+
   enum class Health : std::uint8_t {
     good,
     low_space,  // New mail gets 452; deletions and running commits go on (DECISIONS.md 13).
