@@ -371,4 +371,95 @@ std::vector<Structure::Leaf> Structure::leaves() const {
   return leaves;
 }
 
+// ---- parts of records
+
+namespace {
+
+// What a record of parts holds; `like` is the record they come from: version, size, date and flags.
+struct Pieces {
+  Bytes envelope, bodystructure, body, texts, parts, preview;
+};
+std::string record_of(Bytes like, const Ambiguities& ambiguities, const Pieces& pieces) {
+  Head head = head_of(like);
+  head.envelope = static_cast<std::uint32_t>(pieces.envelope.size());
+  head.bodystructure = static_cast<std::uint32_t>(pieces.bodystructure.size());
+  head.body = static_cast<std::uint32_t>(pieces.body.size());
+  head.texts = static_cast<std::uint32_t>(pieces.texts.size());
+  head.parts = static_cast<std::uint32_t>(pieces.parts.size());
+  std::string out(head.version == version ? fixed_octets : sizeof head, '\0');
+  std::memcpy(out.data(), &head, sizeof head);
+  if (head.version == version) {
+    const Addition addition{ambiguities.bits(), static_cast<std::uint32_t>(pieces.preview.size())};
+    std::memcpy(out.data() + sizeof head, &addition, sizeof addition);
+  }
+  out.append(pieces.envelope).append(pieces.bodystructure).append(pieces.body).append(pieces.texts);
+  out.append(pieces.parts);
+  if (head.version == version) out.append(pieces.preview);
+  return out;
+}
+
+std::string some_texts(const Structure& structure, std::span<const HeaderText> wanted) {
+  std::string lengths;
+  std::string texts;
+  for (std::size_t i = 0; i < header_texts; ++i) {
+    const auto which = static_cast<HeaderText>(i);
+    const bool kept = std::ranges::find(wanted, which) != wanted.end();
+    add_text(lengths, texts, kept ? structure.text(which) : Bytes(), text_limits[i]);
+  }
+  return lengths + texts;
+}
+
+}  // namespace
+
+std::optional<std::string> structure_part(Bytes record, StructurePart part) {
+  static constexpr std::array searched{HeaderText::subject, HeaderText::from, HeaderText::to,
+                                       HeaderText::cc,      HeaderText::bcc,  HeaderText::sender};
+  static constexpr std::array threading{HeaderText::subject, HeaderText::message_id, HeaderText::in_reply_to,
+                                        HeaderText::references};
+  const auto whole = Structure::open(record);
+  if (!whole) return std::nullopt;
+  Pieces pieces;
+  std::string texts = some_texts(*whole, {});
+  switch (part) {
+    case StructurePart::envelope:
+      pieces.envelope = whole->envelope();
+      break;
+    case StructurePart::layout:
+      pieces.bodystructure = whole->bodystructure();
+      pieces.body = whole->body();
+      pieces.parts = whole->parts();
+      pieces.preview = whole->preview().value_or(Bytes());
+      break;
+    case StructurePart::texts:
+      texts = some_texts(*whole, searched);
+      break;
+    case StructurePart::threading:
+      texts = some_texts(*whole, threading);
+      break;
+  }
+  pieces.texts = texts;
+  return record_of(record, whole->ambiguities(), pieces);
+}
+
+std::optional<std::string> joined_structure(std::span<const Bytes> parts) {
+  if (parts.empty()) return std::nullopt;
+  Pieces pieces;
+  Ambiguities ambiguities;
+  const auto keep = [](Bytes& most, Bytes own) {
+    if (own.size() > most.size()) most = own;
+  };
+  for (const Bytes part : parts) {
+    const auto structure = Structure::open(part);
+    if (!structure) return std::nullopt;
+    ambiguities = structure->ambiguities();  // The same in all of them.
+    keep(pieces.envelope, structure->envelope());
+    keep(pieces.bodystructure, structure->bodystructure());
+    keep(pieces.body, structure->body());
+    keep(pieces.texts, structure->texts());
+    keep(pieces.parts, structure->parts());
+    keep(pieces.preview, structure->preview().value_or(Bytes()));
+  }
+  return record_of(parts.front(), ambiguities, pieces);
+}
+
 }  // namespace facteur::message

@@ -50,7 +50,9 @@ class Structure {
   // control octets stand in literals (valid for RFC 3501 and RFC 9051 alike).
   Bytes envelope() const { return envelope_; }
   Bytes bodystructure() const { return bodystructure_; }
-  Bytes body() const { return body_; }  // BODY: the same without extension data.
+  Bytes body() const { return body_; }    // BODY: the same without extension data.
+  Bytes texts() const { return texts_; }  // All of text(), as they are stored.
+  Bytes parts() const { return parts_; }  // The table behind section(), as it is stored.
 
   std::uint64_t size() const { return size_; }                    // RFC822.SIZE: prefix + content.
   std::uint64_t header_length() const { return header_length_; }  // With prefix and blank line.
@@ -97,6 +99,18 @@ class Structure {
   std::uint64_t size_ = 0;
   std::uint64_t header_length_ = 0;
 };
+
+// A structure record taken apart, so that its parts can be stored by themselves. Each part is a record again, with
+// size, date and flags, in which the rest is empty: open() takes it.
+enum class StructurePart : std::uint8_t {
+  envelope,   // envelope().
+  layout,     // bodystructure(), body(), sections, leaves and preview().
+  texts,      // text() of subject and addresses.
+  threading,  // text() of subject, Message-ID, In-Reply-To, References.
+};
+std::optional<std::string> structure_part(Bytes record, StructurePart part);  // nullopt: open() would not take it.
+// Parts of one record together; of texts, those of the part that has most.
+std::optional<std::string> joined_structure(std::span<const Bytes> parts);
 
 // IMAP string syntax (RFC 9051 §4.3): quoted if printable ASCII and short, else a literal; NUL octets are dropped.
 void append_imap_string(std::string& out, Bytes value);

@@ -1,5 +1,7 @@
 #include "message/structure.hpp"
 
+#include <array>
+
 #include "message/mime.hpp"
 #include "rfc_test.hpp"
 
@@ -24,6 +26,41 @@ constexpr std::string_view nested =
     "Content-Disposition: attachment; filename*0=\"x.\";\r\n filename*1=pdf\r\nContent-Language: en, "
     "fr\r\n\r\nQUJD\r\n--i--\r\n"
     "\r\n--o--\r\n";
+
+TEST_CASE("structure: A record taken apart, and together again") {
+  const std::string record = make_structure("Return-Path: <>\r\n", nested);
+  const auto whole = Structure::open(record);
+  REQUIRE(whole);
+  std::vector<std::string> parts;
+  for (const auto part :
+       {StructurePart::envelope, StructurePart::layout, StructurePart::texts, StructurePart::threading}) {
+    auto cut = structure_part(record, part);
+    REQUIRE(cut);
+    const auto some = Structure::open(*cut);
+    REQUIRE(some);
+    CHECK(some->size() == whole->size());
+    CHECK(some->header_length() == whole->header_length());
+    CHECK(some->envelope() == (part == StructurePart::envelope ? whole->envelope() : Bytes()));
+    CHECK(some->bodystructure() == (part == StructurePart::layout ? whole->bodystructure() : Bytes()));
+    CHECK(some->ambiguities().bits() == whole->ambiguities().bits());
+    CHECK(some->preview() == (part == StructurePart::layout ? whole->preview() : std::optional(Bytes())));
+    CHECK(some->leaves().size() == (part == StructurePart::layout ? whole->leaves().size() : 0));
+    CHECK(some->text(HeaderText::from) == (part == StructurePart::texts ? whole->text(HeaderText::from) : Bytes()));
+    parts.push_back(std::move(*cut));
+  }
+  CHECK(Structure::open(parts[3])->text(HeaderText::subject) == whole->text(HeaderText::subject));
+  const std::array<Bytes, 3> three{parts[2], parts[0], parts[1]};
+  const auto joined = joined_structure(three);
+  REQUIRE(joined);
+  CHECK(Structure::open(*joined)->envelope() == whole->envelope());
+  CHECK(Structure::open(*joined)->body() == whole->body());
+  CHECK(Structure::open(*joined)->preview() == whole->preview());
+  CHECK(Structure::open(*joined)->text(HeaderText::from) == whole->text(HeaderText::from));
+  CHECK_FALSE(structure_part("rot", StructurePart::texts));
+  CHECK_FALSE(joined_structure({}));
+  const std::array<Bytes, 2> damaged{parts[0], Bytes("rot")};
+  CHECK_FALSE(joined_structure(damaged));
+}
 
 TEST_RFC("9051 §7.5.2", "ENVELOPE and BODYSTRUCTURE of the standard's example") {
   const std::string record = make_structure("", terry);
