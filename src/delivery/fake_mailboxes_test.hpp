@@ -79,8 +79,12 @@ class FakeMailboxes : public Mailboxes {
   Task<Result<std::shared_ptr<const View>>> view(AccountId, MailboxId) override { co_return no(); }
   Task<Result<MessageText>> text(AccountId, const Row&) override { co_return no(); }
   Task<Result<std::string>> structure(AccountId, const Row&) override { co_return no(); }
-  Task<Result<void>> structures(AccountId, std::shared_ptr<const View>, std::size_t, std::size_t,
-                                const std::function<bool(std::size_t, Bytes)>&) override {
+  Task<Result<void>> structures(AccountId, std::shared_ptr<const View>, std::size_t, std::size_t, Parts,
+                                const StructureVisit&) override {
+    co_return no();
+  }
+  Task<Result<void>> texts(AccountId, std::shared_ptr<const View>, std::size_t, std::size_t, Parts,
+                           const TextVisit&) override {
     co_return no();
   }
   Result<std::vector<std::string>> keywords(AccountId) const override { return no(); }

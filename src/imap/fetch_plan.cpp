@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cstring>
 #include <optional>
 
 #include "imap/date.hpp"
@@ -165,6 +167,40 @@ bool write_binary(ResponseWriter& out, const FetchItem& item, const FetchedMessa
   return true;
 }
 
+// One short response, written in place: at most `most_short_steps` pieces of less than 100 octets.
+constexpr std::size_t most_short_steps = 16;
+class ShortText {
+ public:
+  ShortText& add(Bytes octets) {
+    std::memcpy(at_, octets.data(), octets.size());
+    at_ += octets.size();
+    return *this;
+  }
+  ShortText& number(std::uint64_t value) {
+    at_ = std::to_chars(at_, octets_.data() + octets_.size(), value).ptr;
+    return *this;
+  }
+  ShortText& flags(std::uint8_t bits, bool recent) {
+    add("(");
+    const char* const begin = at_;
+    const auto flag = [&](bool on, Bytes name) {
+      if (on) add(at_ == begin ? name.substr(1) : name);
+    };
+    flag(bits & 1, " \\Seen");
+    flag(bits & 2, " \\Answered");
+    flag(bits & 4, " \\Flagged");
+    flag(bits & 8, " \\Draft");
+    flag(bits & 16, " \\Deleted");
+    flag(recent, " \\Recent");
+    return add(")");
+  }
+  Bytes octets() const { return {octets_.data(), static_cast<std::size_t>(at_ - octets_.data())}; }
+
+ private:
+  std::array<char, (most_short_steps + 3) * 100> octets_;
+  char* at_ = octets_.data();
+};
+
 }  // namespace
 
 void append_fetched_flags(std::string& out, const FetchedMessage& message) {
@@ -195,15 +231,17 @@ void FetchPlan::add(FetchItem item) {
       tells_modseq_ = true;
       break;
     case Kind::envelope:
+      needs_envelope_ = true;
+      break;
     case Kind::body:
     case Kind::bodystructure:
-      needs_structure_ = true;
+      needs_layout_ = true;
       break;
     case Kind::rfc822:
     case Kind::rfc822_text:
     case Kind::rfc822_header:
       needs_text_ = true;
-      needs_structure_ = needs_structure_ || kind != Kind::rfc822;
+      needs_layout_ = needs_layout_ || kind != Kind::rfc822;
       // RFC 3501 §6.4.5: RFC822.HEADER is BODY.PEEK[HEADER]; the other two set \Seen.
       marks_seen_ = marks_seen_ || kind != Kind::rfc822_header;
       break;
@@ -211,12 +249,13 @@ void FetchPlan::add(FetchItem item) {
     case Kind::binary:
     case Kind::binary_size:
       needs_text_ = true;
-      needs_structure_ = needs_structure_ || !whole;
+      needs_layout_ = needs_layout_ || !whole;
       marks_seen_ = marks_seen_ || (!step.item.peek && kind != Kind::binary_size);
       break;
     default:
       break;
   }
+  columns_only_ = !needs_structure() && !needs_text_ && steps_.size() < most_short_steps;
   steps_.push_back(std::move(step));
 }
 
@@ -229,9 +268,52 @@ FetchPlan::FetchPlan(const std::vector<FetchItem>& items, bool uid, bool modseq)
   if (modseq) add(extra);
 }
 
+// The same as write() below for what every client asks of every message of a mailbox: without a call for each piece.
+void FetchPlan::write_columns(std::string& out, const FetchedMessage& message) const {
+  ShortText text;
+  text.add("* ").number(message.number).add(" FETCH (");
+  bool first = true;
+  for (const auto& step : steps_) {
+    text.add(Bytes(step.label).substr(first ? 1 : 0));
+    first = false;
+    switch (step.item.kind) {
+      case Kind::flags:
+        text.flags(message.flag_bits, message.recent);
+        break;
+      case Kind::uid:
+        text.number(message.uid);
+        break;
+      case Kind::internaldate: {
+        std::string date;
+        append_date_time(date, message.received);
+        text.add("\"").add(date).add("\"");
+        break;
+      }
+      case Kind::rfc822_size:
+        text.number(message.size);
+        break;
+      case Kind::modseq:
+        text.add("(").number(message.modseq).add(")");
+        break;
+      case Kind::emailid:
+        text.add("(").add(object_id('M', message.email_id)).add(")");
+        break;
+      default:
+        text.add("(").add(object_id('T', message.thread_id)).add(")");
+        break;
+    }
+  }
+  if (message.tell_flags && !tells_flags_) text.add(" FLAGS ").flags(message.flag_bits, message.recent);
+  out += text.add(")\r\n").octets();
+}
+
 bool FetchPlan::write(ResponseWriter& out, const FetchedMessage& message) const {
   bool known = true;
   auto& text = out.text();
+  if (columns_only_ && message.keywords.empty()) {
+    write_columns(text, message);
+    return true;
+  }
   text += "* ";
   append_number(text, message.number);
   text += " FETCH (";

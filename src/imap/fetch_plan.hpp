@@ -37,7 +37,9 @@ class FetchPlan {
   // `uid`: UID is told whether asked for or not (RFC 9051 §6.4.9); `modseq`: and MODSEQ (RFC 7162 §3.1.4.1).
   FetchPlan(const std::vector<FetchItem>& items, bool uid, bool modseq);
 
-  bool needs_structure() const { return needs_structure_; }
+  bool needs_structure() const { return needs_envelope_ || needs_layout_; }
+  bool needs_envelope() const { return needs_envelope_; }  // Of the structure: its envelope,
+  bool needs_layout() const { return needs_layout_; }      // or the parts and BODYSTRUCTURE.
   bool needs_text() const { return needs_text_; }
   bool marks_seen() const { return marks_seen_; }  // RFC 9051 §6.4.5: BODY[...] sets \Seen, BODY.PEEK[...] does not.
   bool tells_flags() const { return tells_flags_; }
@@ -52,10 +54,13 @@ class FetchPlan {
     std::string label;  // " BODY[1.MIME]<0> ": with the spaces around it; the first step leaves the first one out.
   };
   static bool write_step(ResponseWriter& out, const Step& step, const FetchedMessage& message);
+  void write_columns(std::string& out, const FetchedMessage& message) const;
   void add(FetchItem item);
 
   std::vector<Step> steps_;
-  bool needs_structure_ = false;
+  bool columns_only_ = true;  // Every step is short and needs neither structure nor text.
+  bool needs_envelope_ = false;
+  bool needs_layout_ = false;
   bool needs_text_ = false;
   bool marks_seen_ = false;
   bool tells_flags_ = false;

@@ -116,6 +116,11 @@ SearchProgram::Node SearchProgram::prepare(const SearchKey& key, const Surroundi
   return node;
 }
 
+bool SearchProgram::looks_at_columns() const {
+  return root_.kind != Kind::header && root_.kind != Kind::sent_before && root_.kind != Kind::sent_on &&
+         root_.kind != Kind::sent_since;
+}
+
 Match SearchProgram::match(const SearchedMessage& message) const { return match(root_, message); }
 
 Match SearchProgram::match(const Node& node, const SearchedMessage& message) {

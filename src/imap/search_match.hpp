@@ -43,6 +43,8 @@ class SearchProgram {
   };
   SearchProgram(const SearchKey& key, const Surroundings& around);
 
+  // False: without structure every message is unknown, so there is no use in asking.
+  bool looks_at_columns() const;
   Match match(const SearchedMessage& message) const;  // Never unknown if both structure and text are there.
 
  private:

@@ -1,5 +1,12 @@
 #include "imap/text_search.hpp"
 
+#include <algorithm>
+#include <bit>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 namespace facteur::imap {
 namespace {
 
@@ -53,7 +60,10 @@ std::string folded(Bytes text) {
   return out;
 }
 
-Needle::Needle(Bytes text) : text_(folded(text)), fallback_(text_.size() + 1, 0) {
+Needle::Needle(Bytes text)
+    : text_(folded(text)),
+      ascii_(std::ranges::all_of(text_, [](char c) { return static_cast<unsigned char>(c) < 0x80; })),
+      fallback_(text_.size() + 1, 0) {
   for (std::size_t i = 1, matched = 0; i < text_.size(); ++i) {
     while (matched > 0 && text_[i] != text_[matched]) matched = fallback_[matched];
     if (text_[i] == text_[matched]) ++matched;
@@ -61,8 +71,54 @@ Needle::Needle(Bytes text) : text_(folded(text)), fallback_(text_.size() + 1, 0)
   }
 }
 
+#if defined(__SSE2__)
+namespace {
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+}  // namespace
+
+// Sixteen places at once: where the first and the last character of the text may stand, it is compared. Nothing but an
+// ASCII letter folds to one. nullopt: so many places look alike that the other way is better (its time is linear).
+std::optional<bool> Needle::quick(Bytes haystack) const {
+  const std::size_t length = text_.size();
+  if (haystack.size() < length) return false;
+  const std::size_t places = haystack.size() - length + 1;
+  const auto all = [](char c) { return _mm_set1_epi8(static_cast<char>(c | 0x20)); };
+  const __m128i first = all(text_.front()), last = all(text_.back()), bit = _mm_set1_epi8(0x20);
+  std::size_t work = 2 * haystack.size() + 256;
+  const auto fits = [&](std::size_t at) {
+    std::size_t i = 0;
+    while (i < length && lower(haystack[at + i]) == text_[i]) ++i;
+    work -= std::min(work, i + 1);
+    return i == length;
+  };
+  const auto masked = [&](std::size_t at, const __m128i& wanted) {
+    const auto octets = _mm_loadu_si128(reinterpret_cast<const __m128i*>(haystack.data() + at));
+    return _mm_cmpeq_epi8(_mm_or_si128(octets, bit), wanted);
+  };
+  std::size_t at = 0;
+  for (; at + 16 <= places && work > 0; at += 16) {
+    const auto both = _mm_and_si128(masked(at, first), masked(at + length - 1, last));
+    for (auto mask = static_cast<unsigned>(_mm_movemask_epi8(both)); mask != 0; mask &= mask - 1) {
+      if (fits(at + static_cast<std::size_t>(std::countr_zero(mask)))) return true;
+    }
+  }
+  for (; at < places && work > 0; ++at) {
+    if (fits(at)) return true;
+  }
+  if (work == 0) return std::nullopt;
+  return false;
+}
+#endif
+
 bool Needle::in(Bytes haystack) const {
   if (text_.empty()) return true;
+#if defined(__SSE2__)
+  if (ascii_) {
+    if (const auto found = quick(haystack)) return *found;
+  }
+#endif
   std::size_t matched = 0;
   fold(haystack, [&](char c) {
     while (matched > 0 && c != text_[matched]) matched = fallback_[matched];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,10 @@ class Needle {
   bool in(Bytes haystack) const;  // Folds it on the way.
 
  private:
+  std::optional<bool> quick(Bytes haystack) const;
+
   std::string text_;
+  [[maybe_unused]] bool ascii_;
   std::vector<std::uint32_t> fallback_;
 };
 

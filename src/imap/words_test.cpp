@@ -125,6 +125,18 @@ TEST_RFC("9051 §6.4.4", "text is found whatever its case") {
   CHECK_FALSE(Needle("abc").in("ababab"));
   CHECK(Needle("abab").in("aababab"));
   CHECK(Needle("日本").in("大日本語"));
+  // At every place of a longer text, with letters that differ from others in one bit only ('@' and '`', '[' and '{').
+  for (const Bytes needle : {Bytes("x"), Bytes("Xy@`z"), Bytes("{[}]"), Bytes("aba")}) {
+    for (std::size_t length = needle.size(); length < 60; ++length) {
+      for (std::size_t at = 0; at + needle.size() <= length; ++at) {
+        std::string text(length, '.');
+        text.replace(at, needle.size(), needle);
+        CHECK(Needle(needle).in(text));
+        text[at] = static_cast<char>(needle[0] ^ ('a' <= (needle[0] | 0x20) && (needle[0] | 0x20) <= 'z' ? 1 : 0x20));
+        CHECK_FALSE(Needle(needle).in(text));
+      }
+    }
+  }
   // Knuth, Morris, Pratt: no quadratic time.
   CHECK_FALSE(Needle(std::string(30'000, 'a') + "b").in(std::string(1'000'000, 'a')));
 }

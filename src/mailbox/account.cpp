@@ -12,6 +12,22 @@ namespace {
 
 constexpr std::size_t most_remembered_changes = 100'000;  // Then the next view is loaded anew.
 
+// Which uids have \Deleted after a run.
+void take_deleted(const FlagRun& run, std::set<Uid>& deleted) {
+  const bool named = (run.bits & Flags::deleted) != 0;
+  if (!named && run.change != FlagChange::replace) return;
+  const bool on = named && run.change != FlagChange::remove;
+  for (const auto& [first, last] : run.uids) {
+    for (std::uint32_t uid = first.value; uid <= last.value; ++uid) {
+      if (on) {
+        deleted.insert(Uid(uid));
+      } else {
+        deleted.erase(Uid(uid));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void Bell::ring(const std::shared_ptr<Bell>& bell) {
@@ -192,7 +208,7 @@ Task<Result<std::shared_ptr<const PackedView>>> Account::view(MailboxId mailbox,
   }
 }
 
-Task<Result<std::vector<Uid>>> Account::deleted_uids(MailboxId mailbox) {
+Task<Result<std::shared_ptr<const PackedView>>> Account::rows(MailboxId mailbox) {
   auto shown = co_await view(mailbox, true);
   if (!shown) co_return failed(shown);
   const auto current = *shown;
@@ -200,6 +216,13 @@ Task<Result<std::vector<Uid>>> Account::deleted_uids(MailboxId mailbox) {
     auto load_rows_of = [current] { return &current->rows(); };
     co_await world::blocking(around_.shards, world::Shards::Lane::pool, std::move(load_rows_of));
   }
+  co_return current;
+}
+
+Task<Result<std::vector<Uid>>> Account::deleted_uids(MailboxId mailbox) {
+  auto shown = co_await rows(mailbox);
+  if (!shown) co_return failed(shown);
+  const auto current = *shown;
   std::set<Uid> found;
   for (const auto& part : current->rows().parts()) {
     for (std::size_t i = 0; i < part.count; ++i) {
@@ -209,7 +232,9 @@ Task<Result<std::vector<Uid>>> Account::deleted_uids(MailboxId mailbox) {
   for (const auto& [number, effects] : in_flight_) {
     for (const RowChange& change : effects->rows) {
       if (change.mailbox != mailbox) continue;
-      if (!change.vanished && change.row.flags.has(Flags::deleted)) {
+      if (change.run) {
+        take_deleted(*change.run, found);
+      } else if (!change.vanished && change.row.flags.has(Flags::deleted)) {
         found.insert(change.row.uid);
       } else {
         found.erase(change.row.uid);

@@ -81,6 +81,8 @@ class Account {
   // Reading what is durable.
   Task<Result<const AccountState*>> published();  // Valid until the next suspension.
   Task<Result<std::shared_ptr<const PackedView>>> view(MailboxId mailbox);
+  // All rows, loaded. With the turn held and after drained(): those the next transaction sees. load() again afterwards.
+  Task<Result<std::shared_ptr<const PackedView>>> rows(MailboxId mailbox);
   // Rows with \Deleted as the next transaction sees them; with the turn held. load() again afterwards.
   Task<Result<std::vector<Uid>>> deleted_uids(MailboxId mailbox);
 

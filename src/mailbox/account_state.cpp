@@ -49,6 +49,14 @@ Result<AccountState> AccountState::load(const KeyValue& from, AccountId account)
     return true;
   });
   if (!read) return failed(read);
+  read = each('F', [&](Bytes, Bytes stored) {
+    auto run = decode_flag_run(stored);
+    if (!run) return false;
+    const MailboxId mailbox = run->mailbox;
+    state.runs[mailbox].push_back(std::make_shared<const FlagRun>(std::move(*run)));
+    return true;
+  });
+  if (!read) return failed(read);
   return state;
 }
 
@@ -64,6 +72,7 @@ void AccountState::apply(const Effects& effects) {
     if (found == containers.end()) continue;
     forget_name(found->second);
     containers.erase(found);
+    runs.erase(id);
   }
   std::vector<const Container*> renamed;
   for (const Container& container : effects.containers) {
@@ -80,6 +89,15 @@ void AccountState::apply(const Effects& effects) {
     if (keywords.size() <= number) keywords.resize(number + 1u);
     keywords[number] = name;
     keyword_numbers.emplace(ascii::lower(name), number);
+  }
+  for (const RowChange& change : effects.rows) {
+    if (change.run) runs[change.mailbox].push_back(change.run);
+  }
+  for (const auto& [mailbox, first] : effects.carried) {
+    const auto waiting = runs.find(mailbox);
+    if (waiting == runs.end()) continue;
+    std::erase_if(waiting->second, [first](const auto& run) { return run->first == first; });
+    if (waiting->second.empty()) runs.erase(waiting);
   }
   for (const auto& [path_text, on] : effects.subscriptions) {
     if (on) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "mailbox/flag_runs.hpp"
 #include "mailbox/key_value.hpp"
 #include "mailbox/records.hpp"
 #include "mailbox/types.hpp"
@@ -24,6 +25,7 @@ struct RowChange {
   MailboxId mailbox;
   bool vanished = false;  // Then only uid and modseq of the row count.
   Row row;
+  std::shared_ptr<const FlagRun> run{};  // Many rows at once; then only the modseq of `row` counts: the run's last.
 };
 
 // What a commit has changed, as far as it is kept in memory.
@@ -35,6 +37,7 @@ struct Effects {
   std::vector<std::pair<std::uint16_t, std::string>> keywords;  // New ones.
   std::vector<std::pair<std::string, bool>> subscriptions;      // On or off.
   std::vector<RowChange> rows;                                  // In order of modseq.
+  std::vector<std::pair<MailboxId, std::uint64_t>> carried;     // Runs of flags that have ended: mailbox, first modseq.
 };
 
 class AccountState {
@@ -45,7 +48,8 @@ class AccountState {
   std::vector<std::string> keywords;                               // Index = number; a lost one is "".
   std::unordered_map<std::string, std::uint16_t> keyword_numbers;  // By lower-case name.
   std::set<std::string> subscriptions;
-  std::vector<std::string> damaged;  // Keys that could not be read when loading: reported, and left out.
+  std::map<MailboxId, FlagRuns> runs;  // That wait to be carried into records.
+  std::vector<std::string> damaged;    // Keys that could not be read when loading: reported, and left out.
 
   // Reads an account. no_such_account if it has no record.
   static Result<AccountState> load(const KeyValue& from, AccountId account);

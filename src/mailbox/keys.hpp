@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "mailbox/columns.hpp"
 #include "mailbox/records.hpp"
 #include "mailbox/types.hpp"
 #include "store/key.hpp"
@@ -17,8 +18,9 @@ using store::Key;
 //   I item                        J item content record       P cid uid placement      m mid -> cid uid
 //   h cid name -> uid             x cid modseq -> change      t cid modseq -> tombstone
 //   X type modseq -> id           T type modseq -> tombstone  r thread   g hash -> thread   q cid thread -> counts
-//   w number -> keyword           V cid level n packed rows   E cid uid packed structure records
-inline constexpr std::string_view subspaces = "CnSIJPmhxtXTrgqwVEA";
+//   F cid modseq run of flag changes
+//   w number -> keyword           V cid level n packed rows   E cid column uid packed columns
+inline constexpr std::string_view subspaces = "CnSIJPmhxtXTrgqwVEFA";
 
 inline Key of(char subspace, AccountId account) { return std::move(Key(subspace).u32(account.value)); }
 
@@ -56,8 +58,16 @@ inline Key keyword(AccountId a, std::uint16_t number) { return std::move(of('w',
 inline Key rows(AccountId a, MailboxId c, std::uint8_t level, std::uint32_t number) {
   return std::move(of('V', a).u48(c.value).u8(level).u32(number));
 }
-inline Key structures(AccountId a, MailboxId c, Uid first) {
-  return std::move(of('E', a).u48(c.value).u32(first.value));
+inline Key columns(AccountId a, MailboxId c, Column column) {
+  return std::move(of('E', a).u48(c.value).u8(static_cast<std::uint8_t>(column)));
+}
+// By the first uid of its group.
+inline Key column(AccountId a, MailboxId c, Column column, Uid first) {
+  return std::move(columns(a, c, column).u32(first.value));
+}
+
+inline Key flag_run(AccountId a, MailboxId c, std::uint64_t first) {
+  return std::move(of('F', a).u48(c.value).u48(first));
 }
 
 // The owner of a blob: "account item".

@@ -61,8 +61,6 @@ struct Placed {
   ItemId item;
 };
 
-enum class FlagChange : std::uint8_t { replace, add, remove };
-
 struct StoredFlags {
   std::vector<Uid> modified;  // RFC 7162 §3.1.3: not changed, their modseq was above UNCHANGEDSINCE.
   ModSeq highest;             // The mailbox after the change.
@@ -110,11 +108,24 @@ class Mailboxes {
   virtual Task<Result<MessageText>> text(AccountId account, const Row& row) = 0;
   // The stored envelope/structure record (message/structure.hpp), made at delivery; empty if it must be parsed anew.
   virtual Task<Result<std::string>> structure(AccountId account, const Row& row) = 0;
-  // Runs `visit` over the structure records of rows [first, last) (0-based) in order, from packed chunks: ENVELOPE of a
-  // large mailbox is a few hundred sequential reads (DECISIONS.md 15). Records are borrowed during the call.
+  // Which parts of the structure records are wanted; what is not wanted may be empty in the record that is given.
+  // `threading` is only to be had alone.
+  struct Parts {
+    bool envelope = false;
+    bool layout = false;
+    bool texts = false;
+    bool threading = false;
+  };
+  // Runs `visit` over the structure records of rows [first, last) (0-based) in order, from packed columns: ENVELOPE of
+  // a large mailbox is a few hundred sequential reads (DECISIONS.md 15), until it returns false. Records are borrowed
+  // during the call; an empty one is to be made anew.
+  using StructureVisit = std::function<bool(std::size_t row, Bytes record)>;
   virtual Task<Result<void>> structures(AccountId account, std::shared_ptr<const View> view, std::size_t first,
-                                        std::size_t last,
-                                        const std::function<bool(std::size_t row, Bytes record)>& visit) = 0;
+                                        std::size_t last, Parts parts, const StructureVisit& visit) = 0;
+  // The same over the octets of the messages; with the wanted parts of their structure records, if any are.
+  using TextVisit = std::function<bool(std::size_t row, Result<MessageText> text, Bytes record)>;
+  virtual Task<Result<void>> texts(AccountId account, std::shared_ptr<const View> view, std::size_t first,
+                                   std::size_t last, Parts parts, const TextVisit& visit) = 0;
   virtual Result<std::vector<std::string>> keywords(AccountId account) const = 0;  // Index = keyword number.
 
   // Uids that vanished and rows that changed since `since` (RFC 7162 VANISHED (EARLIER)); nullopt below the floor.

@@ -4,6 +4,7 @@
 #include "mailbox/invariants.hpp"
 #include "mailbox/keys.hpp"
 #include "mailbox/stage_test.hpp"
+#include "message/structure.hpp"
 #include "rfc_test.hpp"
 #include "store/key.hpp"
 
@@ -438,36 +439,205 @@ TEST_CASE("mailbox: Watchers hear of each change of their mailbox, on their shar
   CHECK_FALSE(bell.fired());
 }
 
-TEST_CASE("mailbox: Structure records come back in order, single and packed") {
-  Stage stage(1, [](Bytes prefix, Bytes content) {
-    return std::string(prefix) + "|" + std::string(content.substr(0, content.find('\r')));
-  });
+TEST_CASE("mailbox: Structure records and texts come back in order, single and packed") {
+  Stage stage(1, message::make_structure);
   auto& boxes = *stage.mailboxes;
   const MailboxId inbox = stage.box(anne, "INBOX").id;
   stage.deliver_many(anne, inbox, 2500);
   stage.get(boxes.expunge(anne, inbox, range(1000, 1100), true));
   stage.shards.run();
   stage.deliver_many(anne, inbox, 50);
+  using Parts = Mailboxes::Parts;
+  const auto id = [](const Row& row) { return "<" + std::to_string(row.uid.value) + "@example.org>"; };
   for (int round = 0; round < 2; ++round) {
     const auto view = stage.view(anne, "INBOX");
     const std::pair<std::size_t, std::size_t> parts[] = {{0, view->size()}, {990, 1010}, {2400, view->size()}, {5, 6}};
     for (const auto& [first, last] : parts) {
-      std::size_t next = first;
-      bool right = true;
-      const auto visit = [&](std::size_t row, Bytes record) {
-        right &= row == next++;
-        right &= record == "|Message-ID: <" + std::to_string(view->row(row).uid.value) + "@example.org>";
-        return true;
-      };
-      const std::function<bool(std::size_t, Bytes)> function = visit;
-      REQUIRE(stage.run(stage.mailboxes->structures(anne, view, first, last, function)));
-      CHECK(right);
-      CHECK(next == last);
+      for (const Parts wanted : {Parts{.envelope = true}, Parts{.envelope = true, .layout = true, .texts = true},
+                                 Parts{.layout = true}, Parts{.threading = true}, Parts{}}) {
+        std::size_t next = first;
+        bool right = true;
+        const auto fits = [&](std::size_t row, Bytes record) {
+          right &= row == next++;
+          const auto structure = message::Structure::open(record);
+          if (!structure) return false;
+          if (wanted.envelope) right &= structure->envelope().find(id(view->row(row))) != Bytes::npos;
+          if (wanted.layout) right &= structure->section({}, message::SectionText::text)->length == 6;
+          if (wanted.threading) right &= structure->text(message::HeaderText::message_id) == id(view->row(row));
+          return structure->size() == view->row(row).size;
+        };
+        const Mailboxes::StructureVisit visit = [&](std::size_t row, Bytes record) {
+          return right &= fits(row, record);
+        };
+        REQUIRE(stage.run(stage.mailboxes->structures(anne, view, first, last, wanted, visit)));
+        CHECK(right);
+        CHECK(next == last);
+        next = first;
+        const Mailboxes::TextVisit read = [&](std::size_t row, Result<MessageText> text, Bytes record) {
+          if (wanted.envelope || wanted.layout || wanted.threading)
+            right &= fits(row, record);
+          else
+            ++next;
+          right &= text && text->content.text() == "Message-ID: " + id(view->row(row)) + "\r\n\r\nbody\r\n";
+          return right;
+        };
+        REQUIRE(stage.run(stage.mailboxes->texts(anne, view, first, last, wanted, read)));
+        CHECK(right);
+        CHECK(next == last);
+      }
     }
-    CHECK(stage.get(stage.mailboxes->structure(anne, view->row(3))) == "|Message-ID: <4@example.org>");
+    const auto record = stage.get(stage.mailboxes->structure(anne, view->row(3)));
+    CHECK(message::Structure::open(record)->text(message::HeaderText::message_id) == "<4@example.org>");
     stage.shards.run();
     stage.restart();
   }
+}
+
+TEST_CASE("mailbox: A damaged group of columns hides no message") {
+  Stage stage(1, message::make_structure);
+  const MailboxId inbox = stage.box(anne, "INBOX").id;
+  stage.deliver_many(anne, inbox, 1500);
+  stage.shards.run();
+  const auto first = keys::of('E', anne).u48(inbox.value).take();
+  std::vector<std::string> packed;
+  REQUIRE(stage.engine->latest().scan(first, store::behind(first), [&](Bytes key, Bytes) {
+    packed.emplace_back(key);
+    return true;
+  }));
+  CHECK(packed.size() > 5 * 3);
+  for (std::size_t i = 0; i < packed.size(); i += 4) {
+    store::Batch batch;
+    batch.put(packed[i], "rot");
+    REQUIRE(stage.run(stage.engine->commit(std::move(batch))));
+  }
+  const auto view = stage.view(anne, "INBOX");
+  std::size_t seen = 0;
+  const Mailboxes::TextVisit visit = [&](std::size_t row, Result<MessageText> text, Bytes record) {
+    const auto structure = message::Structure::open(record);
+    seen += row == seen && text && structure && structure->size() == text->size() ? 1 : 0;
+    return true;
+  };
+  REQUIRE(stage.run(stage.mailboxes->texts(anne, view, 0, view->size(), {.layout = true}, visit)));
+  CHECK(seen == 1500);
+}
+
+TEST_RFC("9051 §6.4.6", "a change of flags on many messages is one record, and holds at once") {
+  Stage stage;
+  auto& boxes = *stage.mailboxes;
+  const MailboxId inbox = stage.box(anne, "INBOX").id;
+  stage.deliver_many(anne, inbox, 1200);
+  const auto stored_records = [&](char subspace) {
+    const auto first = keys::of(subspace, anne).take();
+    std::size_t count = 0;
+    REQUIRE(stage.engine->latest().scan(first, store::behind(first), [&](Bytes, Bytes) { return ++count, true; }));
+    return count;
+  };
+  const auto right = [&] {
+    const auto problems = check_account(Stored(stage.engine->latest()), anne);
+    REQUIRE(problems);
+    CHECK(*problems == std::vector<std::string>());
+  };
+  const auto before = stage.view(anne, "INBOX");
+  auto all = range(1, 1200);
+  std::erase(all, Uid(7));
+  const auto stored = stage.get(boxes.store_flags(anne, inbox, all, FlagChange::add, Flags::seen, {"work"}));
+  CHECK(stored_records('F') == 1);
+  const auto after = stage.view(anne, "INBOX");
+  CHECK(after->highest_modseq() >= stored.highest);
+  CHECK(diff(*before, *after).changed == all);
+  CHECK(after->row(5).flags == Flags{Flags::seen, {0}});
+  CHECK(after->row(6).flags == Flags{});
+  CHECK(after->row(7).modseq.value == after->row(5).modseq.value + 1);  // One for each message.
+  CHECK(stage.box(anne, "INBOX").unread == 1);
+  const auto told = stage.get(boxes.changes(anne, inbox, before->highest_modseq()));
+  REQUIRE(told);
+  CHECK(told->changed == all);
+  right();
+
+  // RFC 7162 §3.1.3: those that changed since are left alone.
+  const auto limit = after->row(1000).modseq;
+  const auto conflict = stage.get(boxes.store_flags(anne, inbox, all, FlagChange::add, Flags::deleted, {}, limit));
+  CHECK(conflict.modified == range(1002, 1200));
+  CHECK(stage.box(anne, "INBOX").deleted == 1000);
+  // What touches single messages finds them as they are.
+  stage.get(boxes.store_flags(anne, inbox, uids({1200}), FlagChange::add, Flags::flagged, {}));
+  CHECK(stage.get(boxes.expunge(anne, inbox, range(1, 10))).size() == 9);
+  const auto copied = stage.get(boxes.copy(anne, inbox, uids({20, 1100}), stage.box(anne, "Sent").id));
+  CHECK(copied.to.size() == 2);
+  CHECK(shown(*stage.view(anne, "Sent"), {"work"}) == "1:seen,work 2:seen,work");
+  // Two are in two mailboxes now: a change of their flags is one there too, so it is made message by message.
+  stage.get(boxes.store_flags(anne, inbox, all, FlagChange::add, Flags::answered, {}));
+  CHECK(shown(*stage.view(anne, "Sent"), {"work"}) == "1:seen,answered,work 2:seen,answered,work");
+  right();
+  const auto row_text = [&] {
+    const auto view = stage.view(anne, "INBOX");
+    std::string text = std::to_string(view->size());
+    for (const std::uint32_t uid : {7U, 11U, 20U, 1001U, 1200U}) {
+      const Row row = view->row(*view->find(Uid(uid)));
+      text += " " + std::to_string(row.flags.bits) + "/" + std::to_string(row.modseq.value);
+    }
+    return text;
+  };
+  const auto shown_before = row_text();
+  stage.restart();
+  CHECK(row_text() == shown_before);
+  right();
+  REQUIRE(stage.run(stage.mailboxes->housekeep(anne, UtcTime{}, UtcTime{})));
+  CHECK(stored_records('F') == 0);
+  CHECK(row_text() == shown_before);
+  right();
+  stage.restart();
+  CHECK(row_text() == shown_before);
+}
+
+TEST_CASE("mailbox: Many runs of flags are carried into the records in the background") {
+  Stage stage;
+  const MailboxId inbox = stage.box(anne, "INBOX").id;
+  stage.deliver_many(anne, inbox, 1500);
+  for (int i = 0; i < 40; ++i) {
+    const auto change = i % 2 == 0 ? FlagChange::add : FlagChange::remove;
+    std::vector<Uid> some;
+    for (std::uint32_t uid = 1 + static_cast<std::uint32_t>(i % 3); uid <= 1500;
+         uid += 1 + static_cast<std::uint32_t>(i % 3)) {
+      some.emplace_back(uid);
+    }
+    stage.get(stage.mailboxes->store_flags(anne, inbox, some, change, Flags::seen, {}));
+    if (i % 7 == 0)
+      stage.get(stage.mailboxes->expunge(
+          anne, inbox, range(static_cast<std::uint32_t>(i) * 3 + 1, static_cast<std::uint32_t>(i) * 3 + 2), true));
+  }
+  stage.shards.run();
+  const auto problems = check_account(Stored(stage.engine->latest()), anne);
+  REQUIRE(problems);
+  CHECK(*problems == std::vector<std::string>());
+  const auto view = stage.view(anne, "INBOX");
+  const auto text = shown(*view);
+  stage.restart();
+  CHECK(shown(*stage.view(anne, "INBOX")) == text);
+}
+
+TEST_CASE("mailbox: The first unseen message is told without loading a large mailbox") {
+  Stage stage;
+  const MailboxId inbox = stage.box(anne, "INBOX").id;
+  stage.deliver_many(anne, inbox, 5000);
+  const auto first_unseen = [&] {
+    stage.restart();
+    return stage.view(anne, "INBOX")->first_unseen();
+  };
+  CHECK(first_unseen() == std::size_t{0});
+  const auto see = [&](std::uint32_t from, std::uint32_t to) {
+    stage.get(stage.mailboxes->store_flags(anne, inbox, range(from, to), FlagChange::add, Flags::seen, {}));
+  };
+  see(1, 10);
+  CHECK(first_unseen() == std::size_t{10});
+  see(11, 1500);
+  CHECK(first_unseen() == std::size_t{1500});
+  stage.get(stage.mailboxes->expunge(anne, inbox, range(5, 104), true));
+  CHECK(first_unseen() == std::size_t{1400});
+  see(1501, 4999);
+  CHECK_FALSE(first_unseen());  // Too far behind.
+  see(5000, 5000);
+  CHECK_FALSE(first_unseen());
 }
 
 TEST_CASE("mailbox: A removed account leaves nothing behind") {
@@ -479,7 +649,7 @@ TEST_CASE("mailbox: A removed account leaves nothing behind") {
   CHECK(stage.code(boxes.list(bert)) == no_such_account);
   CHECK_FALSE(boxes.usage(bert));
   std::size_t left = 0;
-  for (const char subspace : std::string_view("ACIJPSTVXceghmnqrtwxE")) {
+  for (const char subspace : std::string_view("ACFIJPSTVXceghmnqrtwxE")) {
     const auto first = store::Key(subspace).u32(bert.value).take();
     REQUIRE(stage.engine->latest().scan(first, store::behind(first), [&](Bytes, Bytes) { return ++left, true; }));
   }

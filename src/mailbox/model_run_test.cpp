@@ -32,11 +32,14 @@ class Server {
       transact([&](Transaction& t) { operation(t); });
       for (const auto& client : clients_) {
         if (!chance_.happens(parameters_.sync_per_mille)) continue;
+        carry_all();
         keeper_.settle();
         client->sync(reading_, chance_);
       }
       if (parameters_.check_every != 0 && step % parameters_.check_every == 0) check();
     }
+    if (parameters_.check_every != 0) check();
+    carry_all();
     keeper_.settle();
     if (parameters_.check_every != 0) check();
     for (int round = 0; round < 6; ++round) {
@@ -89,6 +92,8 @@ class Server {
     require(loaded.containers == state_.containers, "state: containers");
     require(loaded.names == state_.names, "state: names");
     require(loaded.keywords == state_.keywords, "state: keywords");
+    require(loaded.runs.size() == state_.runs.size(), "state: runs of flags");
+    if (!state_.runs.empty()) return;  // Placements do not know them yet.
     for (const MailboxId mailbox : mails()) {
       auto rows = must(scan_rows(keeper_.durable(), account, mailbox, {}), "rows");
       const auto known = tables_.find(mailbox);
@@ -194,6 +199,7 @@ class Server {
     if (choice < 740) return set_mailboxes(t, *place);
     if (choice < 770) return destroy(t, *place);
     if (choice < 820) return edit(t, *place);
+    if (choice < 830) return run(t, place->mailbox);
     if (choice < 840) return static_cast<void>(must(t.copy_as_new(place->mailbox, place->uid, any_mail()), "copy"));
     if (choice < 860) return import(t);
     if (choice < 930) return dav(t);
@@ -202,6 +208,33 @@ class Server {
       return static_cast<void>(must(t.expire(chance_.between(0, state_.record.modseq), 10'000), "expire"));
     if (choice < 970) return trash(t);
     destroy_and_edit(t, *place);
+  }
+
+  // STORE on many messages at once; where a message is elsewhere too it cannot be one.
+  void run(Transaction& t, MailboxId mailbox) {
+    const auto waiting = state_.runs.find(mailbox);
+    if (t.find(mailbox)->shared != 0 || (waiting != state_.runs.end() && waiting->second.size() > 5)) return;
+    const RowTable rows = must(load_rows(keeper_.pending(), account, *t.find(mailbox), {}), "rows");
+    std::vector<Uid> uids;
+    const unsigned per_mille = chance_.happens(500) ? 1000 : 600;
+    for (std::uint32_t uid = 1; uid < t.find(mailbox)->uidnext; ++uid) {
+      if (chance_.happens(per_mille)) uids.emplace_back(uid);
+    }
+    FlagRun wanted;
+    wanted.change = pick(std::vector{FlagChange::replace, FlagChange::add, FlagChange::remove});
+    const Flags flags = any_flags(t, 400);
+    wanted.bits = static_cast<std::uint8_t>(flags.bits | (chance_.happens(200) ? Flags::deleted : 0));
+    wanted.keywords = flags.keywords;
+    std::optional<ModSeq> unchanged_since;
+    if (chance_.happens(200)) unchanged_since = ModSeq(chance_.between(1, state_.record.modseq));
+    must(t.begin_runs(mailbox, plan_flags(rows, wanted, uids, unchanged_since)), "begin runs");
+  }
+  void carry_all() {
+    Uid after{};
+    while (!state_.runs.empty()) {
+      const MailboxId mailbox = state_.runs.begin()->first;
+      transact([&](Transaction& t) { after = must(t.carry_some(mailbox, after, 7), "carry"); });
+    }
   }
 
   void deliver(Transaction& t) {

@@ -1,5 +1,7 @@
 #include "mailbox/packed_view.hpp"
 
+#include <algorithm>
+
 namespace facteur::mailbox {
 
 PackedView::PackedView(AccountId account, Container container, std::shared_ptr<const store::Reader> snapshot,
@@ -32,6 +34,14 @@ std::size_t PackedView::size() const {
 
 std::optional<std::size_t> PackedView::first_unseen() const {
   if (container_.unread == 0) return std::nullopt;
+  // Opening a mailbox must not cost more because it is large: only its beginning is read.
+  if (!loaded()) {
+    const std::scoped_lock lock(loading_);
+    if (snapshot_) {
+      auto found = find_first_unseen(Stored(*snapshot_), account_, container_);
+      return found ? *found : std::nullopt;
+    }
+  }
   return rows().first_unseen();
 }
 
@@ -43,6 +53,25 @@ std::shared_ptr<const PackedView> PackedView::with(const Container& container,
   }
   const Container& now = container.high >= container_.high ? container : container_;
   return std::make_shared<const PackedView>(account_, now, newer.empty() ? rows() : rows().with(newer));
+}
+
+void View::each(std::size_t first, std::size_t last, const RowVisit& visit) const {
+  for (std::size_t index = first; index < last && visit(index, row(index));) ++index;
+}
+
+void PackedView::each(std::size_t first, std::size_t last, const RowVisit& visit) const {
+  const RowTable& table = rows();
+  last = std::min(last, table.size());
+  Row row;
+  std::size_t start = 0;
+  for (const auto& part : table.parts()) {
+    for (; first < std::min<std::size_t>(last, start + part.count); ++first) {
+      part.chunk->read(first - start, row);
+      if (!visit(first, row)) return;
+    }
+    start += part.count;
+    if (first >= last) return;
+  }
 }
 
 ViewChanges diff(const View& before, const View& after) {

@@ -25,6 +25,7 @@ class PackedView final : public View {
   ModSeq highest_modseq() const override { return ModSeq(container_.high); }
   std::size_t size() const override;
   Row row(std::size_t index) const override { return rows().row(index); }
+  void each(std::size_t first, std::size_t last, const RowVisit& visit) const override;
   std::optional<std::size_t> find(Uid uid) const override { return rows().find(uid); }
   std::size_t lower_bound(Uid uid) const override { return rows().lower_bound(uid); }
   std::optional<std::size_t> first_unseen() const override;

@@ -12,6 +12,7 @@ using store::Key;
 using store::Parser;
 
 constexpr std::uint8_t version_1 = 1;
+constexpr std::uint8_t version_2 = 2;  // Of containers: E lies in columns, and `shared` is known.
 
 void write_time(Key& to, UtcTime time) { to.u48(static_cast<std::uint64_t>(time.milliseconds)); }
 UtcTime read_time(Parser& from) {  // 48 bits with sign: 4,000 years to both sides.
@@ -46,9 +47,9 @@ std::string closed(std::string value) {
   for (int shift = 24; shift >= 0; shift -= 8) value += static_cast<char>(checksum >> shift & 0xff);
   return value;
 }
-Key begin(std::size_t room) {  // About so many octets will follow.
+Key begin(std::size_t room, std::uint8_t version = version_1) {  // About so many octets will follow.
   Key out;
-  out.reserve(room + 5).u8(version_1);
+  out.reserve(room + 5).u8(version);
   return out;
 }
 std::string finish(Key& record) { return closed(record.take()); }
@@ -72,7 +73,7 @@ void read(Parser& p, AccountRecord& a) {
   for (auto& state : a.state) state = p.u48();
 }
 
-bool read(Parser& p, Container& c) {
+bool read(Parser& p, Container& c, std::uint8_t version) {
   c.id = MailboxId(p.u48());
   c.kind = static_cast<ContainerKind>(p.u8());
   c.parent = MailboxId(p.u48());
@@ -86,6 +87,8 @@ bool read(Parser& p, Container& c) {
   c.bytes = p.u64();
   c.packed = p.u48();
   for (auto* count : {&c.unpacked, &c.delta_blocks, &c.delta_rows, &c.sealed_uid, &c.sealed_rows}) *count = p.u32();
+  c.shared = version == version_1 ? Container::unknown : p.u32();
+  if (version == version_1) c.sealed_uid = c.sealed_rows = 0;  // To be packed anew.
   return in_range(c.kind, ContainerKind::trash) && c.role <= Role::important;
 }
 
@@ -168,8 +171,10 @@ void read(Parser& p, PlacementChange& c) {
 }
 
 template <class Record>
-bool read_all(Parser& parser, Record& record) {
-  if constexpr (std::is_same_v<decltype(read(parser, record)), bool>) {
+bool read_all(Parser& parser, Record& record, std::uint8_t version) {
+  if constexpr (std::is_same_v<Record, Container>) {
+    return read(parser, record, version) && parser.done();
+  } else if constexpr (std::is_same_v<decltype(read(parser, record)), bool>) {
     return read(parser, record) && parser.done();
   } else {
     read(parser, record);
@@ -234,9 +239,10 @@ template <class Record>
 Result<Record> decode(Bytes value) {
   const auto octets = unsealed(value);
   Record record;
-  if (octets && octets->version == version_1) {
+  constexpr std::uint8_t newest = std::is_same_v<Record, Container> ? version_2 : version_1;
+  if (octets && octets->version >= version_1 && octets->version <= newest) {
     Parser parser(octets->body);
-    if (read_all(parser, record)) return record;
+    if (read_all(parser, record, octets->version)) return record;
   }
   return failure(Failure::Kind::corrupt, "F-2110", "A record is damaged",
                  octets ? "version " + std::to_string(octets->version) + " or length" : "checksum");
@@ -262,12 +268,13 @@ std::string encode(const AccountRecord& a) {
 }
 
 std::string encode(const Container& c) {
-  Key out = begin(130 + c.name.size());
+  Key out = begin(134 + c.name.size(), version_2);
   out.u48(c.id.value).u8(static_cast<std::uint8_t>(c.kind)).u48(c.parent.value).string(c.name);
   out.u8(static_cast<std::uint8_t>(c.role)).u8(c.selectable ? 1 : 0).u32(c.uidvalidity.value).u32(c.uidnext);
   out.u48(c.created).u48(c.modseq).u48(c.counts_modseq).u48(c.high).u48(c.floor);
   out.u32(c.total).u32(c.unread).u32(c.deleted).u32(c.threads).u32(c.unread_threads).u64(c.bytes);
   out.u48(c.packed).u32(c.unpacked).u32(c.delta_blocks).u32(c.delta_rows).u32(c.sealed_uid).u32(c.sealed_rows);
+  out.u32(c.shared);
   return finish(out);
 }
 

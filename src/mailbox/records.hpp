@@ -79,9 +79,13 @@ struct Container {
   std::uint32_t unpacked = 0;      // Changes since, about.
   std::uint32_t delta_blocks = 0;  // V blocks behind the base chunks,
   std::uint32_t delta_rows = 0;    // and the rows in them.
-  // Packed structure records (E) cover uids up to this; how many rows were packed since E was last emptied.
+  // Packed columns (E) cover uids up to this; how many rows were packed since E was last emptied.
   std::uint32_t sealed_uid = 0;
   std::uint32_t sealed_rows = 0;
+
+  // How many of its placements belong to items that are elsewhere too.
+  std::uint32_t shared = 0;
+  static constexpr std::uint32_t unknown = UINT32_MAX;  // `shared` of a container that an older version has made.
 
   std::uint64_t changed() const { return modseq > counts_modseq ? modseq : counts_modseq; }  // Its X entry.
   friend bool operator==(const Container&, const Container&) = default;

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "mailbox/columns.hpp"
+#include "mailbox/flag_runs.hpp"
 #include "mailbox/paths.hpp"
 #include "mailbox/records.hpp"
 #include "mailbox/rows.hpp"
@@ -30,6 +32,11 @@ void try_all(Bytes octets) {
   try_record<PlacementTombstone>(octets);
   try_record<ObjectTombstone>(octets);
   try_record<PlacementChange>(octets);
+  if (const auto run = decode_flag_run(octets)) {
+    if (encode(*run) != octets) abort();
+    if (!run->uids.empty() && run->modseq_of(run->uids.back().second) != run->last()) abort();
+  }
+  if (const auto entry = decode_content_entry(octets); entry && encode(*entry) != octets) abort();
   if (const auto rows = RowChunk::decode(octets)) {
     for (std::size_t i = 0; i < rows->chunk->filled(); ++i) static_cast<void>(rows->chunk->row(i));
   }

@@ -92,6 +92,49 @@ TEST_CASE("records: Each comes back as it was, and damage is noticed at every oc
   check_record(PlacementChange{Uid(1), 2});
 }
 
+TEST_CASE("records: A container of the first version has packed nothing, and may share placements") {
+  Container container;
+  container.name = "x";
+  container.sealed_uid = 5;
+  container.sealed_rows = 5;
+  container.shared = 3;
+  const std::string now = encode(container);
+  const auto old = decode<Container>(sealed(1, Bytes(now).substr(1, now.size() - 9)));
+  REQUIRE(old);
+  container.sealed_uid = container.sealed_rows = 0;
+  container.shared = Container::unknown;
+  CHECK(*old == container);
+}
+
+TEST_CASE("records: A run of flags, whole and damaged") {
+  FlagRun run;
+  run.mailbox = MailboxId(3);
+  run.first = 100;
+  run.change = FlagChange::remove;
+  run.bits = Flags::seen | Flags::deleted;
+  run.keywords = {1, 7};
+  for (const std::uint32_t uid : {1U, 2U, 3U, 9U, 10U, 50U}) run.add(Uid(uid));
+  CHECK(run.uids.size() == 3);
+  CHECK(run.count() == 6);
+  CHECK(run.last() == 105);
+  CHECK(run.modseq_of(Uid(3)) == 102U);
+  CHECK(run.modseq_of(Uid(10)) == 104U);
+  CHECK(run.modseq_of(Uid(50)) == 105U);
+  for (const std::uint32_t uid : {4U, 8U, 11U, 51U}) CHECK_FALSE(run.modseq_of(Uid(uid)));
+  CHECK(run.applied_to(Flags{Flags::seen | Flags::flagged, {1, 2}}) == Flags{Flags::flagged, {2}});
+  const std::string octets = encode(run);
+  const auto again = decode_flag_run(octets);
+  REQUIRE(again);
+  CHECK(*again == run);
+  for (std::size_t length = 0; length < octets.size(); ++length) CHECK_FALSE(decode_flag_run(octets.substr(0, length)));
+  const Bytes body = Bytes(octets).substr(1, octets.size() - 5);
+  for (std::size_t length = 0; length < body.size(); ++length) {
+    CHECK_FALSE(decode_flag_run(sealed(1, body.substr(0, length))));
+  }
+  std::swap(run.uids[0], run.uids[1]);
+  CHECK_FALSE(decode_flag_run(encode(run)));
+}
+
 TEST_CASE("records: An enumerator that is not known is damage, not another meaning") {
   auto container = encode(Container());
   container[7] = 77;  // The kind.

@@ -72,6 +72,15 @@ RowTable merged(Packed packed, const std::vector<RowChange>& changes) {
   return packed.changes.empty() ? std::move(base) : base.with(packed.changes);
 }
 
+// The rows with the runs of flags that their records do not know yet.
+Result<RowTable> with_runs(Result<RowTable> rows, const KeyValue& from, AccountId account, MailboxId mailbox) {
+  if (!rows) return rows;
+  auto runs = read_flag_runs(from, account, mailbox);
+  if (!runs) return failed(runs);
+  for (const auto& run : *runs) rows = rows->with(*run);
+  return rows;
+}
+
 }  // namespace
 
 Result<std::vector<RowChange>> changes_since(const KeyValue& from, AccountId account, MailboxId mailbox,
@@ -79,7 +88,7 @@ Result<std::vector<RowChange>> changes_since(const KeyValue& from, AccountId acc
                                              std::span<const RowChange> known) {
   std::unordered_map<Uid, const Row*> rows;
   for (const RowChange& change : known) {
-    if (change.mailbox == mailbox && !change.vanished) rows[change.row.uid] = &change.row;
+    if (change.mailbox == mailbox && !change.vanished && !change.run) rows[change.row.uid] = &change.row;
   }
   std::vector<RowChange> changes;
   std::vector<Uid> live;
@@ -136,10 +145,57 @@ Result<RowTable> scan_rows(const KeyValue& from, AccountId account, MailboxId ma
 Result<RowTable> load_rows(const KeyValue& from, AccountId account, const Container& container, const Damage& damage) {
   auto packed = read_packed(from, account, container.id, damage);
   if (!packed) return failed(packed);
-  if (packed->damaged) return scan_rows(from, account, container.id, damage);
+  if (packed->damaged) return with_runs(scan_rows(from, account, container.id, damage), from, account, container.id);
   auto changes = changes_since(from, account, container.id, container.packed, damage);
   if (!changes) return failed(changes);
-  return merged(std::move(*packed), *changes);
+  return with_runs(merged(std::move(*packed), *changes), from, account, container.id);
+}
+
+Result<std::optional<std::size_t>> find_first_unseen(const KeyValue& from, AccountId account,
+                                                     const Container& container) {
+  using Found = std::optional<std::size_t>;
+  constexpr std::size_t most_chunks = 3;
+  auto later = changes_since(from, account, container.id, container.packed, {});
+  if (!later) return failed(later);
+  std::vector<RowChange> changes;
+  const auto blocks = keys::of('V', account).u48(container.id.value).u8(1).take();
+  bool readable = true;
+  auto scanned = from.scan(blocks, store::behind(blocks), [&](Bytes, Bytes value) {
+    const auto block = RowChunk::decode(value);
+    readable = readable && block;
+    for (std::size_t i = 0; readable && i < block->chunk->filled(); ++i) {
+      changes.push_back({container.id, false, block->chunk->row(i)});
+    }
+    for (std::size_t i = 0; readable && i < block->vanished.size(); ++i) {
+      changes.push_back({container.id, true, Row{.uid = block->vanished[i]}});
+    }
+    return readable;
+  });
+  if (!scanned) return failed(scanned);
+  std::ranges::move(*later, std::back_inserter(changes));
+  // The first base chunks; if there are no more, what came behind them counts too.
+  RowTable beginning;
+  Uid highest;
+  std::size_t chunks = 0;
+  const auto base = keys::of('V', account).u48(container.id.value).u8(0).take();
+  scanned = from.scan(base, store::behind(base), [&](Bytes, Bytes value) {
+    if (++chunks > most_chunks) return false;
+    auto chunk = RowChunk::decode(value);
+    readable = readable && chunk && chunk->chunk->filled() > 0;
+    if (!readable) return false;
+    const auto count = static_cast<std::uint32_t>(chunk->chunk->filled());
+    highest = chunk->chunk->uid(count - 1);
+    beginning.add({std::move(chunk->chunk), count, std::nullopt});
+    return true;
+  });
+  if (!scanned) return failed(scanned);
+  if (!readable) return Found();
+  if (chunks > most_chunks) {
+    std::erase_if(changes, [highest](const RowChange& change) { return change.row.uid > highest; });
+  }
+  auto rows = with_runs(beginning.with(changes), from, account, container.id);
+  if (!rows) return failed(rows);
+  return rows->first_unseen();
 }
 
 namespace {
@@ -167,6 +223,7 @@ Result<void> merge_blocks(Layer& layer, AccountId account, Container& container,
   auto packed = read_packed(layer, account, container.id, {});
   if (!packed) return failed(packed);
   auto rows = packed->damaged ? scan_rows(layer, account, container.id, {}) : merged(std::move(*packed), changes);
+  rows = with_runs(std::move(rows), layer, account, container.id);
   if (!rows) return failed(rows);
   // Many chunks with few rows each, after many expunges: begin anew with full ones.
   if (rows->parts().size() > 8 && rows->size() < rows->parts().size() * (RowChunk::most_rows / 4)) {
@@ -207,7 +264,10 @@ Result<void> pack_rows(Layer& layer, AccountId account, Container& container, co
       rows.add(change.row);
     }
   }
-  if (container.delta_rows + changes->size() < limits.delta_rows) {
+  auto runs = read_flag_runs(layer, account, container.id);
+  if (!runs) return failed(runs);
+  // Entries that runs will bring are older than what is packed then: so they must be in it.
+  if (runs->empty() && container.delta_rows + changes->size() < limits.delta_rows) {
     layer.put(keys::rows(account, container.id, 1, container.delta_blocks++).take(),
               RowChunk::encode(rows, rows.filled(), vanished));
     container.delta_rows += static_cast<std::uint32_t>(changes->size());
@@ -220,7 +280,7 @@ Result<void> pack_rows(Layer& layer, AccountId account, Container& container, co
 }
 
 Result<void> drop_packed(Layer& layer, AccountId account, Container& container) {
-  for (const char subspace : {'V', 'E'}) {
+  for (const char subspace : {'V', 'E', 'F'}) {
     auto removed = remove_all(layer, keys::of(subspace, account).u48(container.id.value).take());
     if (!removed) return removed;
   }

@@ -59,8 +59,13 @@ std::uint8_t RowChunk::flag_bits(std::size_t index) const {
 }
 
 Row RowChunk::row(std::size_t index) const {
-  const char* at = &octets_[index * row_octets];
   Row row;
+  read(index, row);
+  return row;
+}
+
+void RowChunk::read(std::size_t index, Row& row) const {
+  const char* at = &octets_[index * row_octets];
   row.uid = Uid(static_cast<std::uint32_t>(load<4>(at + uid_at)));
   row.size = static_cast<std::uint32_t>(load<4>(at + size_at));
   row.modseq = ModSeq(load<6>(at + modseq_at));
@@ -70,8 +75,7 @@ Row RowChunk::row(std::size_t index) const {
   row.thread = ThreadId(load<6>(at + thread_at));
   row.flags.bits = static_cast<std::uint8_t>(at[bits_at]);
   const std::size_t set = load<2>(at + set_at);
-  if (set != 0) row.flags.keywords = keyword_sets_[set];
-  return row;
+  if (set != 0 || !row.flags.keywords.empty()) row.flags.keywords = keyword_sets_[set];
 }
 
 void RowChunk::write(std::size_t index, const Row& row, std::uint16_t set) {
@@ -110,6 +114,18 @@ void RowChunk::add(const Row& row) {
   }
   if (!set_of(row.flags.keywords)) keyword_sets_.push_back(row.flags.keywords);
   append(row);
+}
+
+void RowChunk::flags(std::size_t index, const Flags& flags, std::uint64_t modseq) {
+  auto set = set_of(flags.keywords);
+  if (!set) {
+    keyword_sets_.push_back(flags.keywords);
+    set = static_cast<std::uint16_t>(keyword_sets_.size() - 1);
+  }
+  char* at = &octets_[index * row_octets];
+  store_at<6>(at + modseq_at, modseq);
+  at[bits_at] = static_cast<char>(flags.bits);
+  store_at<2>(at + set_at, *set);
 }
 
 std::string RowChunk::encode(const RowChunk& chunk, std::size_t count, std::span<const Uid> vanished) {
@@ -230,7 +246,7 @@ void RowTable::add(const Row& row) {
   add(Part{std::move(chunk), 1, std::nullopt});
 }
 
-RowTable RowTable::with(std::span<const RowChange> changes) const {
+RowTable RowTable::with_rows(std::span<const RowChange> changes) const {
   // The last change of each uid, by uid.
   std::vector<const RowChange*> last;
   last.reserve(changes.size());
@@ -274,6 +290,46 @@ RowTable RowTable::with(std::span<const RowChange> changes) const {
   }
   for (; next < last.size(); ++next) {
     if (!last[next]->vanished) after.add(last[next]->row);
+  }
+  return after;
+}
+
+RowTable RowTable::with(std::span<const RowChange> changes) const {
+  RowTable after = *this;
+  while (!changes.empty()) {
+    const auto run = std::ranges::find_if(changes, [](const RowChange& change) { return change.run != nullptr; });
+    const auto single = static_cast<std::size_t>(run - changes.begin());
+    if (single > 0) after = after.with_rows(changes.first(single));
+    if (run != changes.end()) after = after.with(*run->run);
+    changes = changes.subspan(std::min(single + 1, changes.size()));
+  }
+  return after;
+}
+
+RowTable RowTable::with(const FlagRun& run) const {
+  RowTable after;
+  Row row;
+  for (const Part& part : parts_) {
+    const auto range =
+        std::ranges::lower_bound(run.uids, part.chunk->uid(0), {}, [](const auto& r) { return r.second; });
+    if (range == run.uids.end() || range->first > part.chunk->uid(part.count - 1)) {
+      after.add(part);
+      continue;
+    }
+    auto chunk = std::make_shared<RowChunk>(*part.chunk, part.count, part.count);
+    auto at = range;
+    for (std::size_t i = 0; i < part.count; ++i) {
+      const Uid uid = chunk->uid(i);
+      while (at != run.uids.end() && at->second < uid) ++at;
+      if (at == run.uids.end()) break;
+      if (uid < at->first) continue;
+      const std::uint64_t modseq =
+          run.first + run.before[static_cast<std::size_t>(at - run.uids.begin())] + (uid.value - at->first.value);
+      if (chunk->modseq(i) >= modseq) continue;
+      chunk->read(i, row);
+      chunk->flags(i, run.applied_to(row.flags), modseq);
+    }
+    after.add(Part{std::move(chunk), part.count, std::nullopt});
   }
   return after;
 }

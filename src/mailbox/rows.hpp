@@ -41,11 +41,15 @@ class RowChunk {
   std::uint64_t modseq(std::size_t index) const;
   std::uint8_t flag_bits(std::size_t index) const;
   Row row(std::size_t index) const;
+  void read(std::size_t index, Row& into) const;  // The same into a row that is there.
 
   // False if there is no room, or its keywords are a set this chunk does not know yet.
   bool append(const Row& row);
   // For chunks not given out yet: as append, but makes room and learns keyword sets.
   void add(const Row& row);
+
+  // Of a chunk not given out yet: other flags in a row, and its new modseq.
+  void flags(std::size_t index, const Flags& flags, std::uint64_t modseq);
 
   std::string octets(std::size_t count) const { return std::string(octets_.get(), count * row_octets); }
   const std::vector<std::vector<std::uint16_t>>& keyword_sets() const { return keyword_sets_; }
@@ -91,8 +95,11 @@ class RowTable {
 
   // The table after `changes` (in order of commit); unchanged chunks are shared.
   RowTable with(std::span<const RowChange> changes) const;
+  // The table after a run of flags; rows that are newer than it are left alone.
+  RowTable with(const FlagRun& run) const;
 
  private:
+  RowTable with_rows(std::span<const RowChange> changes) const;
   std::size_t part_of(std::size_t index) const;
   std::vector<Part> parts_;
   std::vector<std::uint32_t> starts_;  // Rows up to and with part i.
@@ -111,7 +118,12 @@ Result<std::vector<RowChange>> changes_since(const KeyValue& from, AccountId acc
 // that the others keep their numbers; damaged packed rows are made again from the placements.
 Result<RowTable> load_rows(const KeyValue& from, AccountId account, const Container& container, const Damage& damage);
 
-// The same from the placements alone.
+// The first row without \Seen, without loading more than the beginning of the mailbox. Empty inside: it is not there,
+// or stands so far behind that it would cost too much to look (RFC 3501 §6.3.1 lets the answer be left out).
+Result<std::optional<std::size_t>> find_first_unseen(const KeyValue& from, AccountId account,
+                                                     const Container& container);
+
+// All rows from the placements alone.
 Result<RowTable> scan_rows(const KeyValue& from, AccountId account, MailboxId mailbox, const Damage& damage);
 
 // Brings V up to date: the changes since container.packed become a block, and many blocks are merged into base chunks.
@@ -122,7 +134,7 @@ struct PackLimits {
 // `known`: as for changes_since.
 Result<void> pack_rows(Layer& layer, AccountId account, Container& container, const PackLimits& limits,
                        std::span<const RowChange> known = {});
-Result<void> drop_packed(Layer& layer, AccountId account, Container& container);  // V and E.
+Result<void> drop_packed(Layer& layer, AccountId account, Container& container);  // V, E and F.
 
 ViewChanges diff(const RowTable& before, const RowTable& after);
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "base/base64.hpp"
 #include "mailbox/changes.hpp"
 #include "mailbox/keys.hpp"
 #include "mailbox/paths.hpp"
@@ -72,11 +71,13 @@ std::shared_ptr<Account> Service::account_here(AccountId id) {
 
 Task<void> Service::finished() {
   const unsigned from = shards_.current();
+  stopping_ = true;
   for (unsigned shard = 0; shard < shards_.count(); ++shard) {
     co_await world::hop(shards_, shard);
     co_await tasks_[shard]->finished();
   }
   co_await world::hop(shards_, from);
+  stopping_ = false;
 }
 
 // ---- accounts
@@ -171,35 +172,6 @@ Task<Result<std::shared_ptr<const View>>> Service::view_here(AccountId id, Mailb
   co_return std::shared_ptr<const View>(std::move(*view));
 }
 
-namespace {
-
-Result<ContentRecord> content_record(const store::Reader& reader, AccountId account, ItemId item) {
-  auto value = reader.get(keys::content(account, item));
-  if (!value) return failed(value);
-  if (!*value) return failure(Failure::Kind::permanent, "F-2120", "The message is gone");
-  return decode<ContentRecord>(**value);
-}
-
-}  // namespace
-
-Task<Result<MessageText>> Service::text(AccountId account, const Row& row) {
-  auto record = content_record(engine_.latest(), account, row.item);
-  if (!record) co_return failed(record);
-  auto content = engine_.content(record->blob);
-  if (!content) co_return failed(content);
-  if (!*content) {
-    co_return failure(Failure::Kind::corrupt, "F-2121", "The message's content is missing",
-                      to_hex(record->blob.bytes()));
-  }
-  co_return MessageText{std::move(record->prefix), std::move(**content)};
-}
-
-Task<Result<std::string>> Service::structure(AccountId account, const Row& row) {
-  auto record = content_record(engine_.latest(), account, row.item);
-  if (!record) co_return failed(record);
-  co_return std::move(record->structure);
-}
-
 Result<std::vector<std::string>> Service::keywords(AccountId account) const {
   std::vector<std::string> names;
   const std::string first = keys::of('w', account).take();
@@ -213,6 +185,33 @@ Result<std::vector<std::string>> Service::keywords(AccountId account) const {
   return names;
 }
 
+namespace {
+
+// What runs of flags have changed has no entries of its own yet.
+Result<void> add_runs(const KeyValue& from, AccountId account, MailboxId mailbox, ModSeq since, ViewChanges& found) {
+  auto runs = read_flag_runs(from, account, mailbox);
+  if (!runs) return failed(runs);
+  std::vector<Uid> changed;
+  for (const auto& run : *runs) {
+    for (const auto& [first, last] : run->uids) {
+      for (std::uint32_t uid = first.value; uid <= last.value; ++uid) {
+        if (run->modseq_of(Uid(uid)) <= since.value) continue;
+        const bool known = std::ranges::binary_search(found.vanished, Uid(uid)) ||
+                           std::ranges::binary_search(found.appeared, Uid(uid));
+        if (!known) changed.emplace_back(uid);
+      }
+    }
+  }
+  std::ranges::copy(found.changed, std::back_inserter(changed));
+  std::ranges::sort(changed);
+  const auto twice = std::ranges::unique(changed);
+  changed.erase(twice.begin(), twice.end());
+  found.changed = std::move(changed);
+  return {};
+}
+
+}  // namespace
+
 Task<Result<std::optional<ViewChanges>>> Service::changes(AccountId account, MailboxId mailbox, ModSeq since) {
   const auto snapshot = engine_.snapshot();
   auto changes = collection_changes(Stored(*snapshot), account, mailbox, since.value);
@@ -225,6 +224,8 @@ Task<Result<std::optional<ViewChanges>>> Service::changes(AccountId account, Mai
     (entry.vanished ? found.vanished : known ? found.changed : found.appeared).push_back(entry.uid);
   }
   for (auto* uids : {&found.vanished, &found.changed, &found.appeared}) std::ranges::sort(*uids);
+  auto added = add_runs(Stored(*snapshot), account, mailbox, since, found);
+  if (!added) co_return failed(added);
   co_return std::optional<ViewChanges>(std::move(found));
 }
 

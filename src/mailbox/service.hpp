@@ -1,6 +1,7 @@
 // The implementation of Mailboxes: each call goes to the home shard of the account, and comes back from there.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <set>
 #include <string>
@@ -37,8 +38,9 @@ class Service final : public Mailboxes {
   Task<Result<MessageText>> text(AccountId account, const Row& row) override;
   Task<Result<std::string>> structure(AccountId account, const Row& row) override;
   Task<Result<void>> structures(AccountId account, std::shared_ptr<const View> view, std::size_t first,
-                                std::size_t last,
-                                const std::function<bool(std::size_t row, Bytes record)>& visit) override;
+                                std::size_t last, Parts parts, const StructureVisit& visit) override;
+  Task<Result<void>> texts(AccountId account, std::shared_ptr<const View> view, std::size_t first, std::size_t last,
+                           Parts parts, const TextVisit& visit) override;
   Result<std::vector<std::string>> keywords(AccountId account) const override;
   Task<Result<std::optional<ViewChanges>>> changes(AccountId account, MailboxId mailbox, ModSeq since) override;
   std::unique_ptr<Watch> watch(AccountId account, MailboxId mailbox, Wakeup& bell) override;
@@ -68,6 +70,7 @@ class Service final : public Mailboxes {
     std::unordered_map<AccountId, std::shared_ptr<Account>> accounts;
     std::size_t look_for_idle_at = 1024;
     std::set<std::pair<AccountId, MailboxId>> sealing;
+    std::set<std::pair<AccountId, MailboxId>> carrying;
   };
   // A message with all that is made of it before an account is asked.
   struct Prepared {
@@ -115,6 +118,12 @@ class Service final : public Mailboxes {
   Task<Result<StoredFlags>> store_flags_here(AccountId account, MailboxId mailbox, std::vector<Uid> uids,
                                              FlagChange change, std::uint8_t flag_bits,
                                              std::vector<std::string> keywords, std::optional<ModSeq> unchanged_since);
+  Task<Result<std::optional<StoredFlags>>> store_run(std::shared_ptr<Account> account, MailboxId mailbox,
+                                                     const std::vector<Uid>& uids, FlagChange change,
+                                                     std::uint8_t flag_bits, const std::vector<std::string>& keywords,
+                                                     std::optional<ModSeq> unchanged_since);
+  Task<Result<void>> carry_runs(std::shared_ptr<Account> account, MailboxId mailbox);
+  Task<void> carry_in_background(std::shared_ptr<Account> account, MailboxId mailbox);
   Task<Result<Copied>> copy_here(AccountId account, MailboxId from, std::vector<Uid> uids, MailboxId to, bool move);
   Task<Result<std::vector<Uid>>> expunge_here(AccountId account, MailboxId mailbox,
                                               std::optional<std::vector<Uid>> uids, bool all);
@@ -139,6 +148,7 @@ class Service final : public Mailboxes {
   Task<void> undo_copies(std::shared_ptr<Account> account, MailboxId mailbox, std::vector<Uid> uids);
 
   // Structure records: packing, and making those of streamed messages.
+  Result<MessageText> text_of(const store::Reader& reader, AccountId account, ItemId item, std::string* record) const;
   void consider_sealing(Account& account, MailboxId mailbox);
   bool sealing_here(AccountId account, MailboxId mailbox);  // False if it is under way.
   Task<void> seal(AccountId account, MailboxId mailbox);
@@ -150,6 +160,7 @@ class Service final : public Mailboxes {
   world::Random& random_;
   observe::Scope scope_;
   StructureMaker structure_;
+  std::atomic<bool> stopping_{false};  // finished() waits: work that can go on later ends.
   std::vector<std::unique_ptr<Home>> homes_;
   std::vector<std::unique_ptr<TaskGroup>> tasks_;  // By shard. Destroyed first: what they run uses the homes.
 };

@@ -16,27 +16,18 @@ void sort_unique(std::vector<Uid>& uids) {
   uids.erase(twice.begin(), twice.end());
 }
 
-struct Wanted {
-  FlagChange change;
-  std::uint8_t bits;
-  std::vector<std::uint16_t> keywords;  // Sorted.
-};
+// From so many messages on, a change of flags is a run (flag_runs.hpp), unless too many of them wait already.
+constexpr std::size_t run_from = 256;
+constexpr std::size_t most_runs = 16;
+constexpr std::size_t carry_from = 6;       // When so many wait, they are carried into the records,
+constexpr std::size_t carry_at_once = 500;  // so many messages in one transaction.
 
-Flags changed(const Flags& from, const Wanted& wanted) {
-  Flags to;
-  switch (wanted.change) {
-    case FlagChange::replace:
-      return Flags{wanted.bits, wanted.keywords};
-    case FlagChange::add:
-      to.bits = from.bits | wanted.bits;
-      std::ranges::set_union(from.keywords, wanted.keywords, std::back_inserter(to.keywords));
-      return to;
-    case FlagChange::remove:
-      to.bits = from.bits & static_cast<std::uint8_t>(~wanted.bits);
-      std::ranges::set_difference(from.keywords, wanted.keywords, std::back_inserter(to.keywords));
-      return to;
-  }
-  return from;
+FlagRun wanted_run(FlagChange change, std::uint8_t bits, std::vector<std::uint16_t> keywords) {
+  FlagRun wanted;
+  wanted.change = change;
+  wanted.bits = bits;
+  wanted.keywords = std::move(keywords);
+  return wanted;
 }
 
 // Keyword numbers; for `remove`, names that the account does not know need no number.
@@ -54,14 +45,14 @@ Result<std::vector<std::uint16_t>> numbers_of(Transaction& transaction, const st
 }
 
 // Changes one message. True if its modseq was above the limit (RFC 7162 §3.1.3).
-Result<bool> change_one(Transaction& transaction, MailboxId mailbox, Uid uid, const Wanted& wanted,
+Result<bool> change_one(Transaction& transaction, MailboxId mailbox, Uid uid, const FlagRun& wanted,
                         std::optional<ModSeq> unchanged_since) {
   auto placement = transaction.placement(mailbox, uid);
   if (!placement) return failed(placement);
   if (!*placement) return false;  // RFC 9051 §6.4.9: a UID that is not there is ignored.
   const Placement& placed = **placement;
   if (unchanged_since && placed.modseq > unchanged_since->value) return true;
-  const Flags to = changed(placed.flags, wanted);
+  const Flags to = wanted.applied_to(placed.flags);
   if (to == placed.flags) return false;
   auto done = transaction.set_flags(placed.item, to, Transaction::Deleted{mailbox, uid, to.has(Flags::deleted)});
   if (!done) return failed(done);
@@ -84,6 +75,11 @@ Task<Result<StoredFlags>> Service::store_flags_here(AccountId id, MailboxId mail
                                                     std::optional<ModSeq> unchanged_since) {
   const auto account = account_here(id);
   sort_unique(uids);
+  if (uids.size() >= run_from) {
+    auto at_once = co_await store_run(account, mailbox, uids, change, flag_bits, names, unchanged_since);
+    if (!at_once) co_return failed(at_once);
+    if (*at_once) co_return std::move(**at_once);
+  }
   StoredFlags stored;
   std::span<const Uid> rest(uids);
   do {
@@ -94,7 +90,7 @@ Task<Result<StoredFlags>> Service::store_flags_here(AccountId id, MailboxId mail
     if (transaction.find(mailbox) == nullptr) co_return no_mailbox();
     auto numbers = numbers_of(transaction, names);
     if (!numbers) co_return failed(numbers);
-    const Wanted wanted{change, flag_bits, std::move(*numbers)};
+    const FlagRun wanted = wanted_run(change, flag_bits, std::move(*numbers));
     for (const Uid uid : rest.first(std::min(rest.size(), bulk))) {
       auto conflict = change_one(transaction, mailbox, uid, wanted, unchanged_since);
       if (!conflict && conflict.error().kind != Failure::Kind::corrupt) co_return failed(conflict);
@@ -107,6 +103,68 @@ Task<Result<StoredFlags>> Service::store_flags_here(AccountId id, MailboxId mail
     if (!committed) co_return failed(committed);
   } while (!rest.empty());
   co_return stored;
+}
+
+// nullopt: it cannot be one run.
+Task<Result<std::optional<StoredFlags>>> Service::store_run(std::shared_ptr<Account> account, MailboxId mailbox,
+                                                            const std::vector<Uid>& uids, FlagChange change,
+                                                            std::uint8_t flag_bits,
+                                                            const std::vector<std::string>& names,
+                                                            std::optional<ModSeq> unchanged_since) {
+  using Stored = std::optional<StoredFlags>;
+  auto held = co_await account->turn();
+  // What is planned with the rows must be true when it is done: no commit is on its way then.
+  co_await account->drained();
+  auto rows = co_await account->rows(mailbox);
+  if (!rows) co_return failed(rows);
+  auto loaded = co_await account->load();
+  if (!loaded) co_return failed(loaded);
+  const auto waiting = [&account, mailbox] {
+    const auto runs = account->state().runs.find(mailbox);
+    return runs == account->state().runs.end() ? 0 : runs->second.size();
+  };
+  Transaction transaction = account->begin();
+  const Container* container = transaction.find(mailbox);
+  if (container == nullptr) co_return no_mailbox();
+  if (container->shared != 0) co_return Stored();
+  auto numbers = numbers_of(transaction, names);
+  if (!numbers) co_return failed(numbers);
+  auto plan = plan_flags((*rows)->rows(), wanted_run(change, flag_bits, std::move(*numbers)), uids, unchanged_since);
+  if (waiting() + plan.runs.size() > most_runs) co_return Stored();
+  StoredFlags stored;
+  stored.modified = std::move(plan.modified);
+  auto begun = transaction.begin_runs(mailbox, std::move(plan));
+  if (!begun) co_return failed(begun);
+  stored.highest = ModSeq(transaction.find(mailbox)->high);
+  auto committed = co_await account->commit(transaction, store::Batch(), std::move(held));
+  if (!committed) co_return failed(committed);
+  if (account->current() && waiting() >= carry_from &&
+      homes_[shards_.current()]->carrying.emplace(account->id(), mailbox).second) {
+    tasks_[shards_.current()]->start(carry_in_background(account, mailbox));
+  }
+  co_return Stored(std::move(stored));
+}
+
+Task<Result<void>> Service::carry_runs(std::shared_ptr<Account> account, MailboxId mailbox) {
+  for (Uid after{}; !stopping_.load();) {
+    auto held = co_await account->turn();
+    auto loaded = co_await account->load();
+    if (!loaded) co_return loaded;
+    if (!account->state().runs.contains(mailbox)) break;
+    Transaction transaction = account->begin();
+    auto next = transaction.carry_some(mailbox, after, carry_at_once);
+    if (!next) co_return failed(next);
+    after = *next;
+    auto committed = co_await account->commit(transaction, store::Batch(), std::move(held));
+    if (!committed) co_return committed;
+  }
+  co_return Result<void>{};
+}
+
+Task<void> Service::carry_in_background(std::shared_ptr<Account> account, MailboxId mailbox) {
+  auto carried = co_await carry_runs(account, mailbox);
+  if (!carried) scope_.event("mailbox_flags_not_carried").failure(carried.error());
+  homes_[shards_.current()]->carrying.erase({account->id(), mailbox});
 }
 
 // ---- copies
@@ -345,6 +403,14 @@ Task<Result<void>> Service::housekeep_here(AccountId id, UtcTime deleted_before,
     all = *expired;
     auto committed = co_await account->commit(transaction, store::Batch(), std::move(held));
     if (!committed) co_return committed;
+  }
+  for (bool more = true; more;) {
+    state = co_await account->published();
+    if (!state) co_return failed(state);
+    more = !(*state)->runs.empty() && !stopping_.load();
+    if (!more) break;
+    auto carried = co_await carry_runs(account, (*state)->runs.begin()->first);
+    if (!carried) co_return carried;
   }
   auto waiting = co_await deleted_here(id);
   if (!waiting) co_return failed(waiting);

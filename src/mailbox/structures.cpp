@@ -1,27 +1,30 @@
-// Structure records: single ones beside each message (J), packed ones by uid (E), so that ENVELOPE of a large mailbox
-// is one sequential read.
+// What messages are made of: single records beside each message (J), packed columns by uid (E), so that ENVELOPE of a
+// large mailbox is one sequential read.
 #include <algorithm>
 
+#include "base/base64.hpp"
+#include "mailbox/columns.hpp"
 #include "mailbox/keys.hpp"
 #include "mailbox/packed_view.hpp"
 #include "mailbox/service.hpp"
+#include "message/structure.hpp"
 
 namespace facteur::mailbox {
 namespace {
 
-constexpr std::uint32_t seal_after = 1000;       // So many messages behind the packed ones are packed;
-constexpr std::uint32_t seal_at_once = 4000;     // so many in one transaction;
-constexpr std::size_t chunk_octets = 60 * 1024;  // so large a record.
+constexpr std::uint32_t seal_after = 1000;    // So many messages behind the packed ones are packed;
+constexpr std::uint32_t seal_at_once = 4000;  // so many in one transaction.
 
 struct Sealed {
-  std::vector<std::pair<Uid, std::string>> chunks;
+  std::vector<std::pair<std::string, std::string>> records;
   Uid covered;
   std::uint32_t rows = 0;
   bool more = false;
 };
 
 // Reads what is to be packed of a mailbox: rows behind `after`.
-Result<Sealed> read_for_sealing(const store::Reader& reader, AccountId account, MailboxId mailbox, Uid after) {
+Result<Sealed> read_for_sealing(const store::Engine& engine, const store::Reader& reader, AccountId account,
+                                MailboxId mailbox, Uid after, const StructureMaker& make) {
   Sealed result;
   result.covered = after;
   std::vector<std::pair<Uid, ItemId>> found;
@@ -38,25 +41,99 @@ Result<Sealed> read_for_sealing(const store::Reader& reader, AccountId account, 
                                return true;
                              });
   if (!scanned) return failed(scanned);
-  store::Key chunk;
-  Uid first;
-  const auto close = [&] {
-    if (!chunk.text().empty()) result.chunks.emplace_back(first, sealed(1, chunk));
-    chunk = store::Key();
-  };
+  ColumnWriter columns(account, mailbox);
   for (const auto& [uid, item] : found) {
     auto value = reader.get(keys::content(account, item));
     if (!value) return failed(value);
     if (!*value) continue;
-    const auto content = decode<ContentRecord>(**value);
-    if (!content || content->structure.empty()) continue;  // Will be asked for singly.
-    if (chunk.text().size() + content->structure.size() > chunk_octets) close();
-    if (chunk.text().empty()) first = uid;
-    chunk.u32(uid.value).string(content->structure);
-    ++result.rows;
+    auto content = decode<ContentRecord>(**value);
+    if (!content) continue;            // Will be asked for singly.
+    if (content->structure.empty()) {  // A streamed message, and its record is not made yet.
+      const auto text = engine.content(content->blob);
+      if (!text || !*text) continue;
+      content->structure = make(content->prefix, (*text)->text());
+    }
+    const auto hint = engine.place_of(content->blob);
+    if (columns.add(uid, content->structure, {content->blob, hint, content->prefix})) ++result.rows;
   }
-  close();
+  result.records = columns.finish();
   return result;
+}
+
+// The rows of a table one after the other.
+class RowCursor {
+ public:
+  RowCursor(const RowTable& rows, std::size_t index) : parts_(rows.parts()), row_(index) {
+    while (part_ < parts_.size() && index >= parts_[part_].count) index -= parts_[part_++].count;
+    index_ = index;
+  }
+  std::size_t row() const { return row_; }
+  Uid uid() const { return parts_[part_].chunk->uid(index_); }
+  ItemId item() const { return parts_[part_].chunk->row(index_).item; }
+  void next() {
+    ++row_;
+    if (++index_ < parts_[part_].count) return;
+    ++part_;
+    index_ = 0;
+  }
+
+ private:
+  const std::vector<RowTable::Part>& parts_;
+  std::size_t row_;
+  std::size_t part_ = 0;
+  std::size_t index_ = 0;
+};
+
+// Rows [first, last) in order: `packed` gets those that are in columns, `single` the others; false ends it.
+struct Walk {
+  std::function<bool(std::size_t row, std::span<const Bytes> values)> packed;
+  std::function<bool(std::size_t row, ItemId item)> single;
+};
+Result<void> walk(const store::Reader& reader, AccountId account, MailboxId mailbox, const RowTable& rows,
+                  std::size_t first, std::size_t last, std::span<const Column> wanted, const Walk& to) {
+  RowCursor at(rows, first);
+  bool more = true;
+  const auto singles = [&](std::uint64_t up_to) {
+    for (; more && at.row() < last && at.uid().value < up_to; at.next()) more = to.single(at.row(), at.item());
+  };
+  const auto entry = [&](Uid uid, std::span<const Bytes> values) {
+    singles(uid.value);
+    if (more && at.row() < last && at.uid() == uid) {  // Else the message is gone.
+      more = to.packed(at.row(), values);
+      at.next();
+    }
+    return more && at.row() < last;
+  };
+  auto read = read_columns(reader, account, mailbox, wanted, at.uid(), entry);
+  if (!read) return read;
+  singles(std::uint64_t{1} << 32);
+  return {};
+}
+
+std::vector<Column> columns_of(const Mailboxes::Parts& parts) {
+  std::vector<Column> wanted;
+  if (parts.envelope) wanted.push_back(Column::envelope);
+  if (parts.layout) wanted.push_back(Column::layout);
+  if (parts.texts) wanted.push_back(Column::texts);
+  if (parts.threading) wanted.push_back(Column::threading);
+  return wanted;
+}
+
+Result<MessageText> with_content(Result<std::optional<store::Content>> content, const BlobId& blob,
+                                 std::string prefix) {
+  if (!content) return failed(content);
+  if (!*content) {
+    return failure(Failure::Kind::corrupt, "F-2121", "The message's content is missing", to_hex(blob.bytes()));
+  }
+  return MessageText{std::move(prefix), std::move(**content)};
+}
+
+// One record of the parts read; `storage` holds it if it had to be made.
+Bytes record_of(std::span<const Bytes> parts, std::string& storage) {
+  if (parts.size() <= 1) return parts.empty() ? Bytes() : parts.front();
+  auto joined = message::joined_structure(parts);
+  storage = joined ? std::move(*joined) : std::string();
+  return storage;
 }
 
 }  // namespace
@@ -83,7 +160,9 @@ Task<void> Service::seal(AccountId id, MailboxId mailbox) {
     if (container == nullptr) break;
     const Uid after(container->sealed_uid);
     auto snapshot = engine_.snapshot();
-    auto read = [snapshot, id, mailbox, after] { return read_for_sealing(*snapshot, id, mailbox, after); };
+    auto read = [this, snapshot, id, mailbox, after] {
+      return read_for_sealing(engine_, *snapshot, id, mailbox, after, structure_);
+    };
     auto ready = co_await world::blocking(shards_, world::Shards::Lane::pool, std::move(read));
     if (!ready || ready->covered == after) break;
     auto held = co_await account->turn();
@@ -92,7 +171,7 @@ Task<void> Service::seal(AccountId id, MailboxId mailbox) {
     Transaction transaction = account->begin();
     const Container* now = transaction.find(mailbox);
     if (now == nullptr || now->sealed_uid != after.value) break;
-    auto done = transaction.seal(mailbox, ready->covered, ready->rows, ready->chunks);
+    auto done = transaction.seal(mailbox, ready->covered, ready->rows, std::move(ready->records));
     if (done) done = co_await account->commit(transaction, store::Batch(), std::move(held));
     more = done && ready->more;
   }
@@ -121,63 +200,83 @@ Task<void> Service::make_structure_late(AccountId id, ItemId item, BlobId blob) 
 }
 
 Task<Result<void>> Service::structures(AccountId account, std::shared_ptr<const View> view, std::size_t first,
-                                       std::size_t last,
-                                       const std::function<bool(std::size_t row, Bytes record)>& visit) {
-  const auto& packed = dynamic_cast<const PackedView&>(*view);
-  const RowTable& rows = packed.rows();
+                                       std::size_t last, Parts parts, const StructureVisit& visit) {
+  const RowTable& rows = dynamic_cast<const PackedView&>(*view).rows();
   last = std::min(last, rows.size());
   if (first >= last) co_return Result<void>{};
   const auto snapshot = engine_.snapshot();
-  std::size_t next = first;
-  bool more = true;
   Result<void> trouble;
-  // Rows up to `uid` that are in no chunk.
-  const auto singles = [&](std::uint64_t up_to) {
-    for (; more && next < last; ++next) {
-      const Row row = rows.row(next);
-      if (row.uid.value >= up_to) return;
-      auto value = snapshot->get(keys::content(account, row.item));
-      if (!value) {
-        trouble = failed(value);
-        more = false;
-        return;
-      }
-      const auto content = *value ? decode<ContentRecord>(**value) : Result<ContentRecord>(ContentRecord());
-      more = visit(next, content ? Bytes(content->structure) : Bytes());  // Gone or damaged: to be parsed anew.
+  std::string storage;
+  Walk to;
+  to.packed = [&](std::size_t row, std::span<const Bytes> values) { return visit(row, record_of(values, storage)); };
+  to.single = [&](std::size_t row, ItemId item) {
+    auto value = snapshot->get(keys::content(account, item));
+    if (!value) {
+      trouble = failed(value);
+      return false;
     }
+    const auto content = *value ? decode<ContentRecord>(**value) : Result<ContentRecord>(ContentRecord());
+    return visit(row, content ? Bytes(content->structure) : Bytes());  // Gone or damaged: to be parsed anew.
   };
-  const auto entries = [&](Bytes, Bytes value) {
-    const auto octets = unsealed(value);
-    if (!octets || octets->version != 1) return true;  // Its rows are read singly.
-    store::Parser in(octets->body);
-    while (more && next < last && !in.done() && in.ok()) {
-      const Uid uid(in.u32());
-      const Bytes record = in.string();
-      if (!in.ok()) break;
-      Uid at = rows.uid(next);
-      if (uid < at) continue;  // Before the first row, or gone.
-      if (at < uid) {
-        singles(uid.value);
-        if (!more || next == last) break;
-        at = rows.uid(next);
-      }
-      if (at == uid) more = visit(next++, record);
-    }
-    return more && next < last;
+  auto wanted = columns_of(parts);
+  if (wanted.empty()) wanted.push_back(Column::layout);
+  auto walked = walk(*snapshot, account, view->mailbox(), rows, first, last, wanted, to);
+  co_return walked ? trouble : walked;
+}
+
+namespace {
+
+Result<ContentRecord> content_record(const store::Reader& reader, AccountId account, ItemId item) {
+  auto value = reader.get(keys::content(account, item));
+  if (!value) return failed(value);
+  if (!*value) return failure(Failure::Kind::permanent, "F-2120", "The message is gone");
+  return decode<ContentRecord>(**value);
+}
+
+}  // namespace
+
+Result<MessageText> Service::text_of(const store::Reader& reader, AccountId account, ItemId item,
+                                     std::string* record) const {
+  auto stored = content_record(reader, account, item);
+  if (!stored) return failed(stored);
+  if (record) *record = std::move(stored->structure);
+  return with_content(engine_.content(stored->blob), stored->blob, std::move(stored->prefix));
+}
+
+Task<Result<void>> Service::texts(AccountId account, std::shared_ptr<const View> view, std::size_t first,
+                                  std::size_t last, Parts parts, const TextVisit& visit) {
+  const RowTable& rows = dynamic_cast<const PackedView&>(*view).rows();
+  last = std::min(last, rows.size());
+  if (first >= last) co_return Result<void>{};
+  const auto snapshot = engine_.snapshot();
+  std::string storage;
+  Walk to;
+  to.single = [&](std::size_t row, ItemId item) {
+    std::string record;
+    auto text = text_of(*snapshot, account, item, &record);
+    return visit(row, std::move(text), record);
   };
-  const MailboxId mailbox = view->mailbox();
-  const auto prefix = keys::of('E', account).u48(mailbox.value).take();
-  // The chunk that begins at or before the first row.
-  std::string start = keys::structures(account, mailbox, rows.uid(first)).take();
-  auto scanned = snapshot->scan_back(prefix, keys::structures(account, mailbox, Uid(rows.uid(first).value + 1)),
-                                     [&](Bytes key, Bytes) {
-                                       start = std::string(key);
-                                       return false;
-                                     });
-  if (scanned) scanned = snapshot->scan(start, store::behind(prefix), entries);
-  if (!scanned) co_return scanned;
-  singles(std::uint64_t{1} << 32);
-  co_return trouble;
+  to.packed = [&](std::size_t row, std::span<const Bytes> values) {
+    const auto entry = decode_content_entry(values.front());
+    if (!entry) return to.single(row, rows.row(row).item);
+    auto text = with_content(engine_.content_near(entry->blob, entry->hint), entry->blob, std::string(entry->prefix));
+    return visit(row, std::move(text), record_of(values.subspan(1), storage));
+  };
+  std::vector<Column> wanted{Column::content};
+  std::ranges::copy(columns_of(parts), std::back_inserter(wanted));
+  co_return walk(*snapshot, account, view->mailbox(), rows, first, last, wanted, to);
+}
+
+// ---- one message
+
+Task<Result<MessageText>> Service::text(AccountId account, const Row& row) {
+  co_return text_of(engine_.latest(), account, row.item, nullptr);
+}
+
+Task<Result<std::string>> Service::structure(AccountId account, const Row& row) {
+  auto record = content_record(engine_.latest(), account, row.item);
+  if (!record) co_return failed(record);
+  co_return std::move(record->structure);
 }
 
 }  // namespace facteur::mailbox

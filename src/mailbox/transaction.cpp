@@ -261,6 +261,7 @@ Result<void> Transaction::set_selectable(MailboxId container, bool selectable) {
     return removed;
   }
   auto dropped = drop_packed(layer_, account_, *edited);
+  forget_runs(container);
   edited->packed = edited->high;
   edited->unpacked = 0;
   return dropped;
@@ -273,6 +274,7 @@ Result<void> Transaction::remove_container(MailboxId container) {
     return removed;
   }
   if (auto dropped = drop_packed(layer_, account_, *edited); !dropped) return dropped;
+  forget_runs(container);
   for (const char subspace : {'P', 'x', 'q'}) {  // Only what could not be read is still there.
     auto removed = remove_range(layer_, keys::of(subspace, account_).u48(container.value).take());
     if (!removed) return removed;

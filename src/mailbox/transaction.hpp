@@ -121,13 +121,20 @@ class Transaction {
   Result<Undeleted> undelete(Uid trashed, MailboxId to);
   Result<void> purge(Uid trashed);
 
-  // Packed structure records: `chunks` (by first uid) cover the uids up to `covered`, with so many rows.
+  // Packed columns (columns.hpp): `records` (keys and values) cover the uids up to `covered`, with so many rows.
   Result<void> seal(MailboxId container, Uid covered, std::uint32_t rows,
-                    const std::vector<std::pair<Uid, std::string>>& chunks);
+                    std::vector<std::pair<std::string, std::string>> records);
 
-  // ---- reading, with what this transaction has written
-  Result<std::optional<Placement>> placement(MailboxId container, Uid uid) const;
-  Result<Item> item(ItemId id) const;
+  // ---- runs of flags (flag_runs.hpp)
+  // Begins the runs of a plan; the container has no placement whose item is elsewhere too (Container::shared is 0).
+  Result<void> begin_runs(MailboxId container, FlagPlan plan);
+  // Carries the first run that waits in a container into the records of uids behind `after`, of `most` at most. The uid
+  // to go on behind; 0: the run has ended, and the next one begins.
+  Result<Uid> carry_some(MailboxId container, Uid after, std::size_t most);
+
+  // ---- reading, with what this transaction has written (runs that wait are carried into what is read)
+  Result<std::optional<Placement>> placement(MailboxId container, Uid uid);
+  Result<Item> item(ItemId id);
   Result<std::optional<std::pair<MailboxId, Uid>>> find_message(MessageId mid) const;
   Result<std::optional<Uid>> find_name(MailboxId container, std::string_view name) const;
   Result<std::vector<Uid>> uids(MailboxId container) const;
@@ -181,8 +188,15 @@ class Transaction {
     Placement placement;
     Item item;
   };
-  Result<Located> locate(MailboxId container, Uid uid) const;
-  Result<Placement> placed_at(MailboxId container, Uid uid) const;
+  Result<Located> locate(MailboxId container, Uid uid);
+  Result<Placement> placed_at(MailboxId container, Uid uid);
+  Result<void> carry(MailboxId container, Uid uid);
+  Result<void> carry_item(ItemId id);
+  Result<void> carry_item(MailboxId container, const Placement& placed, const Flags& before, std::uint64_t modseq);
+  void forget_run(const FlagRun& run);
+  void forget_runs(MailboxId container);
+  // The item has just got a place, or lost one in `container`.
+  void count_shared(const Item& item, MailboxId container, bool added);
 
   Result<void> end_threads();
   void apply_counts();
@@ -203,7 +217,7 @@ class Transaction {
     Uid uid;
     Placement placement;
   };
-  mutable std::optional<Seen> seen_;                   // The placement read last: callers look first and change then.
+  std::optional<Seen> seen_;                           // The placement read last: callers look first and change then.
   std::optional<std::pair<ThreadId, Thread>> joined_;  // The thread found last, as it was then.
   std::set<ThreadId> emptied_;
   std::set<ThreadId> begun_;  // Threads made here: nothing of them is below.

@@ -53,23 +53,26 @@ Result<std::optional<Record>> Transaction::derived(Bytes key) const {
 }
 template Result<std::optional<Thread>> Transaction::derived<Thread>(Bytes) const;
 
-Result<std::optional<Placement>> Transaction::placement(MailboxId container, Uid uid) const {
+Result<std::optional<Placement>> Transaction::placement(MailboxId container, Uid uid) {
+  if (auto carried = carry(container, uid); !carried) return failed(carried);
   auto found = get<Placement>(keys::placement(account_, container, uid));
   if (found && *found) seen_.emplace(container, uid, **found);
   return found;
 }
 
-Result<Placement> Transaction::placed_at(MailboxId container, Uid uid) const {
+Result<Placement> Transaction::placed_at(MailboxId container, Uid uid) {
   if (seen_ && seen_->container == container && seen_->uid == uid) return seen_->placement;
+  if (auto carried = carry(container, uid); !carried) return failed(carried);
   return require<Placement>(keys::placement(account_, container, uid));
 }
 
-Result<Item> Transaction::item(ItemId id) const {
+Result<Item> Transaction::item(ItemId id) {
   if (const auto pending = pending_.find(id); pending != pending_.end()) return pending->second.item;
+  if (auto carried = carry_item(id); !carried) return failed(carried);
   return require<Item>(keys::item(account_, id));
 }
 
-Result<Transaction::Located> Transaction::locate(MailboxId container, Uid uid) const {
+Result<Transaction::Located> Transaction::locate(MailboxId container, Uid uid) {
   auto placed = placed_at(container, uid);
   if (!placed) return failed(placed);
   auto found = item(placed->item);
@@ -277,6 +280,7 @@ Result<Uid> Transaction::place(ItemId id, MailboxId container, Place how) {
   }
   write(container, uid, placed);
   found->places.emplace_back(container, uid);
+  count_shared(*found, container, true);
   const bool first = found->created == 0;
   touch(*found, modseq);
   if (first) {
@@ -313,7 +317,24 @@ void Transaction::take_out(MailboxId container, Uid uid, const Placement& placem
   ++edited->unpacked;
   if (placement.flags.has(Flags::deleted)) --counts_[container].deleted;
   std::erase_if(item.places, [&](const auto& place) { return place.first == container; });
+  count_shared(item, container, false);
   effects_.rows.push_back({container, true, Row{.uid = uid, .modseq = ModSeq(modseq)}});
+}
+
+void Transaction::count_shared(const Item& item, MailboxId container, bool added) {
+  const auto change = [this](MailboxId where, int by) {
+    Container* edited = edit(where);
+    if (edited == nullptr || edited->shared == Container::unknown) return;
+    if (by > 0 || edited->shared > 0) edited->shared += static_cast<std::uint32_t>(by);
+  };
+  const std::size_t before = item.places.size() + (added ? 0 : 1) - (added ? 1 : 0);
+  const std::size_t now = item.places.size();
+  const int by = added ? 1 : -1;
+  if (std::max(before, now) > 1) change(container, by);
+  if (std::min(before, now) != 1) return;
+  for (const auto& [other, uid] : item.places) {  // It was alone, or is now.
+    if (other != container) change(other, by);
+  }
 }
 
 void Transaction::drop_item(const Item& item) {
@@ -494,7 +515,7 @@ Result<void> Transaction::edit(MessageId mid, const BlobId& blob, std::uint32_t 
   }
   std::vector<Placement> all;
   for (const auto& [other, other_uid] : it.places) {
-    auto read = require<Placement>(keys::placement(account_, other, other_uid));
+    auto read = placed_at(other, other_uid);
     if (!read) return failed(read);
     all.push_back(std::move(*read));
   }
@@ -571,11 +592,21 @@ Result<void> Transaction::purge(Uid trashed) {
 }
 
 Result<void> Transaction::seal(MailboxId container, Uid covered, std::uint32_t rows,
-                               const std::vector<std::pair<Uid, std::string>>& chunks) {
+                               std::vector<std::pair<std::string, std::string>> records) {
   Container* edited = edit(container);
   if (edited == nullptr) return failure(Failure::Kind::permanent, no_such_mailbox, "No such mailbox");
   if (covered.value <= edited->sealed_uid) return {};
-  for (const auto& [first, chunk] : chunks) layer_.put(keys::structures(account_, container, first).take(), chunk);
+  if (edited->sealed_uid == 0) {  // What older versions have packed in their way goes.
+    std::vector<std::string> old;
+    const auto first = keys::of('E', account_).u48(container.value).take();
+    auto scanned = layer_.scan(first, store::behind(first), [&](Bytes key, Bytes) {
+      old.emplace_back(key);
+      return true;
+    });
+    if (!scanned) return scanned;
+    for (auto& key : old) layer_.remove(std::move(key));
+  }
+  for (auto& [key, value] : records) layer_.put(std::move(key), std::move(value));
   edited->sealed_uid = covered.value;
   edited->sealed_rows += rows;
   return {};

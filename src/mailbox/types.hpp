@@ -43,6 +43,8 @@ struct Flags {
   friend bool operator==(const Flags&, const Flags&) = default;
 };
 
+enum class FlagChange : std::uint8_t { replace, add, remove };
+
 // RFC 6154 and RFC 8457 roles of a mailbox.
 enum class Role : std::uint8_t { none, inbox, all, archive, drafts, flagged, junk, sent, trash, important };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -29,7 +30,10 @@ class View {
   virtual ModSeq highest_modseq() const = 0;
 
   virtual std::size_t size() const = 0;
-  virtual Row row(std::size_t index) const = 0;                // index < size(); tens of nanoseconds (packed columns).
+  virtual Row row(std::size_t index) const = 0;  // index < size(); tens of nanoseconds (packed columns).
+  // Runs `visit` over rows [first, last) in order until it returns false; the row is borrowed during the call.
+  using RowVisit = std::function<bool(std::size_t index, const Row& row)>;
+  virtual void each(std::size_t first, std::size_t last, const RowVisit& visit) const;
   virtual std::optional<std::size_t> find(Uid uid) const = 0;  // The row of that uid.
   virtual std::size_t lower_bound(Uid uid) const = 0;          // First row with a uid not below; size() if none.
   virtual std::optional<std::size_t> first_unseen() const = 0;

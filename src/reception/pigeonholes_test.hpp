@@ -91,7 +91,11 @@ class Pigeonholes : public mailbox::Mailboxes {
     return nothing<std::string>();
   }
   Task<Result<void>> structures(mailbox::AccountId, std::shared_ptr<const mailbox::View>, std::size_t, std::size_t,
-                                const std::function<bool(std::size_t, Bytes)>&) override {
+                                Parts, const StructureVisit&) override {
+    return nothing<void>();
+  }
+  Task<Result<void>> texts(mailbox::AccountId, std::shared_ptr<const mailbox::View>, std::size_t, std::size_t, Parts,
+                           const TextVisit&) override {
     return nothing<void>();
   }
   Result<std::vector<std::string>> keywords(mailbox::AccountId) const override { return std::vector<std::string>(); }

@@ -1,11 +1,11 @@
 #include "server/imap_connection.hpp"
 
+#include "server/patient_write.hpp"
 #include "tls/stream.hpp"
 
 namespace facteur::server {
 namespace {
 
-constexpr Duration write_timeout = 5min;  // For one buffer full: a client that takes longer is gone.
 constexpr std::size_t nonce_octets = 16;
 
 std::string_view code_of(const Failure& why) {
@@ -116,7 +116,7 @@ Task<void> ImapConnection::wait() {
 Task<bool> ImapConnection::flush() {
   const auto pieces = session_.responses().pieces();
   for (const auto piece : pieces) sent_bytes_ += piece.size();
-  auto sent = co_await connection_.stream->write(pieces, doors_.clock.now() + write_timeout);
+  auto sent = co_await write_patiently(*connection_.stream, doors_.clock, pieces);
   session_.sent();
   if (!sent) session_.ended();
   co_return sent.has_value();

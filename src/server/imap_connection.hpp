@@ -19,6 +19,9 @@
 
 namespace facteur::server {
 
+// The octets of a message, kept as long as they are in use.
+imap::MessagePieces pieces_of(mailbox::MessageText text);
+
 class ImapConnection {
  public:
   ImapConnection(const ImapDoors& doors, const config::Limits& limits, RecentBook& recent, UtcTime started,
@@ -52,6 +55,7 @@ class ImapConnection {
 
     bool is_recent(Uid uid) const;
     mailbox::Row row(std::size_t index) const;  // Of `view`, with flags and modseq of `newest`.
+    void each(std::size_t first, std::size_t last, const mailbox::View::RowVisit& visit) const;  // The same of many.
     // The flags the client believes the message to have.
     mailbox::Flags known_flags(std::size_t index) const;
   };
@@ -91,13 +95,12 @@ class ImapConnection {
   Task<void> fetch_columns(Fetching& fetching);
   Task<void> fetch_structures(Fetching& fetching);
   Task<void> fetch_texts(Fetching& fetching);
-  Task<bool> fetch_one(Fetching& fetching, std::size_t row);
+  void write_message(Fetching& fetching, std::size_t row, Result<mailbox::MessageText> text, Bytes record);
   Task<Outcome> store(const imap::StoreCommand& command);
+  void adopt_stored(const imap::StoreCommand& command, const std::vector<Uid>& uids, const mailbox::StoredFlags& stored,
+                    const std::shared_ptr<const mailbox::View>& latest, const std::vector<std::string>& names);
   Task<Outcome> copy(const imap::CopyCommand& command);
   Task<Outcome> expunge(const imap::ExpungeCommand& command);
-  Task<Result<imap::MessagePieces>> text_of(const mailbox::Row& row);
-  // The structure record of a message, stored or made now from `text`.
-  Task<std::string> structure_of(const mailbox::Row& row, const imap::MessagePieces* text);
 
   // ---- search (imap_search.cpp)
   Task<Outcome> search(const imap::SearchCommand& command, const std::string& tag);

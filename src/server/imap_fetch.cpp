@@ -18,6 +18,8 @@ struct ImapConnection::Fetching {
   bool unreadable = false;                    // Some message could not be read.
   bool unknown_cte = false;                   // Some part could not be decoded.
 
+  mailbox::Mailboxes::Parts parts() const { return {.envelope = plan.needs_envelope(), .layout = plan.needs_layout()}; }
+
   // What of the row needs no I/O. The keywords are borrowed from `row`.
   imap::FetchedMessage columns(std::size_t index, const mailbox::Row& row, const Selected& selected) const {
     imap::FetchedMessage message;
@@ -123,9 +125,14 @@ void ImapConnection::remember_told(const Fetching& fetching) {
 Task<void> ImapConnection::fetch_columns(Fetching& fetching) {
   auto& out = session_.responses();
   for (const auto& [first, last] : fetching.rows) {
-    for (auto index = first; index <= last; ++index) {
-      const auto row = selected_->row(index);
-      fetching.plan.write(out, fetching.columns(index, row, *selected_));
+    for (auto next = first; next <= last;) {
+      const std::function<bool(std::size_t, const mailbox::Row&)> visit = [&](std::size_t index,
+                                                                              const mailbox::Row& row) {
+        fetching.plan.write(out, fetching.columns(index, row, *selected_));
+        next = index + 1;
+        return !out.full();
+      };
+      selected_->each(next, last + 1, visit);
       if (out.full() && !co_await flush()) co_return;
     }
   }
@@ -133,11 +140,12 @@ Task<void> ImapConnection::fetch_columns(Fetching& fetching) {
 
 Task<void> ImapConnection::fetch_structures(Fetching& fetching) {
   auto& out = session_.responses();
+  const auto parts = fetching.parts();
   std::vector<std::size_t> missing;  // Without a record, or with one of another version: it is made anew.
   for (const auto& [first, last] : fetching.rows) {
     auto next = first;
-    // Written from inside the scan: the records are copied from the packed chunks to the buffer, once.
-    const std::function<bool(std::size_t, Bytes)> visit = [&](std::size_t index, Bytes record) {
+    // Written from inside the scan: the records are copied from the packed columns to the buffer, once.
+    const mailbox::Mailboxes::StructureVisit visit = [&](std::size_t index, Bytes record) {
       for (; next < index; ++next) missing.push_back(next);
       const auto structure = message::Structure::open(record);
       const auto row = selected_->row(index);
@@ -152,7 +160,7 @@ Task<void> ImapConnection::fetch_structures(Fetching& fetching) {
       return !out.full();
     };
     while (next <= last) {
-      auto visited = co_await doors_.mailboxes.structures(account_, fetching.view, next, last + 1, visit);
+      auto visited = co_await doors_.mailboxes.structures(account_, fetching.view, next, last + 1, parts, visit);
       if (out.full()) {
         if (!co_await flush()) co_return;
         continue;
@@ -163,68 +171,70 @@ Task<void> ImapConnection::fetch_structures(Fetching& fetching) {
     }
   }
   for (const auto index : missing) {
-    if (!co_await fetch_one(fetching, index)) co_return;
+    auto text = co_await doors_.mailboxes.text(account_, selected_->view->row(index));
+    write_message(fetching, index, std::move(text), {});
+    if (out.full() && !co_await flush()) co_return;
   }
 }
 
 Task<void> ImapConnection::fetch_texts(Fetching& fetching) {
-  for (const auto& [first, last] : fetching.rows) {
-    for (auto index = first; index <= last; ++index) {
-      if (!co_await fetch_one(fetching, index)) co_return;
-    }
-  }
-}
-
-// One message with all it needs; false: the connection is lost.
-Task<bool> ImapConnection::fetch_one(Fetching& fetching, std::size_t index) {
   auto& out = session_.responses();
-  const auto row = selected_->row(index);
-  auto text = co_await text_of(row);
-  if (!text) {
-    // RELIABILITY: one damaged or vanished message never hides the others.
-    connection_.scope.event("imap_message_unreadable").field("uid", row.uid.value).failure(text.error());
-    fetching.unreadable = true;
-    co_return true;
-  }
-  auto message = fetching.columns(index, row, *selected_);
-  message.text = &*text;
-  std::string record;
-  std::optional<message::Structure> structure;
-  if (fetching.plan.needs_structure()) {
-    record = co_await structure_of(row, &*text);
-    structure = message::Structure::open(record);
-    if (!structure) {
+  const auto parts = fetching.parts();
+  for (const auto& [first, last] : fetching.rows) {
+    auto next = first;
+    const mailbox::Mailboxes::TextVisit visit = [&](std::size_t index, Result<mailbox::MessageText> text,
+                                                    Bytes record) {
+      write_message(fetching, index, std::move(text), record);
+      next = index + 1;
+      return !out.full();
+    };
+    while (next <= last) {
+      auto visited = co_await doors_.mailboxes.texts(account_, fetching.view, next, last + 1, parts, visit);
+      if (out.full()) {
+        if (!co_await flush()) co_return;
+        continue;
+      }
+      if (next > last) break;
+      if (!visited) connection_.scope.event("imap_texts_unreadable").failure(visited.error());
       fetching.unreadable = true;
-      co_return true;
+      break;
     }
-    message.structure = &*structure;
   }
-  if (!fetching.plan.write(out, message)) fetching.unknown_cte = true;
-  if (out.full()) co_return co_await flush();
-  co_return true;
 }
 
-Task<Result<imap::MessagePieces>> ImapConnection::text_of(const mailbox::Row& row) {
-  auto text = co_await doors_.mailboxes.text(account_, row);
-  if (!text) co_return failed(text);
-  const auto kept = std::make_shared<mailbox::MessageText>(std::move(*text));
+imap::MessagePieces pieces_of(mailbox::MessageText text) {
+  const auto kept = std::make_shared<mailbox::MessageText>(std::move(text));
   imap::MessagePieces pieces;
   pieces.pin = kept;
   pieces.add(kept->prefix);
   for (const auto piece : kept->content.pieces()) pieces.add(piece);
-  co_return pieces;
+  return pieces;
 }
 
-Task<std::string> ImapConnection::structure_of(const mailbox::Row& row, const imap::MessagePieces* text) {
-  auto record = co_await doors_.mailboxes.structure(account_, row);
-  if (record) {
-    const auto structure = message::Structure::open(*record);
-    if (structure && structure->size() == row.size) co_return std::move(*record);
+// One message with all it needs. `record` may be empty, or of another version: then it is made from the text.
+void ImapConnection::write_message(Fetching& fetching, std::size_t index, Result<mailbox::MessageText> text,
+                                   Bytes record) {
+  const auto row = selected_->row(index);
+  if (!text) {
+    // RELIABILITY: one damaged or vanished message never hides the others.
+    connection_.scope.event("imap_message_unreadable").field("uid", row.uid.value).failure(text.error());
+    fetching.unreadable = true;
+    return;
   }
-  if (text != nullptr) co_return message::make_structure({}, text->copy({0, text->size}));
-  auto read = co_await text_of(row);
-  if (!read) co_return std::string();
-  co_return message::make_structure({}, read->copy({0, read->size}));
+  const auto pieces = pieces_of(std::move(*text));
+  auto message = fetching.columns(index, row, *selected_);
+  message.text = &pieces;
+  std::string made;
+  std::optional<message::Structure> structure;
+  if (fetching.plan.needs_structure()) {
+    structure = message::Structure::open(record);
+    if (!structure || structure->size() != pieces.size) {
+      made = message::make_structure({}, pieces.copy({0, pieces.size}));
+      structure = message::Structure::open(made);
+    }
+    message.structure = &*structure;
+  }
+  if (!fetching.plan.write(session_.responses(), message)) fetching.unknown_cte = true;
 }
 
 std::optional<ImapConnection::Rows> ImapConnection::rows_of(const imap::SequenceSet& set, bool uid) const {
@@ -256,7 +266,11 @@ std::optional<ImapConnection::Rows> ImapConnection::rows_of(const imap::Sequence
 std::vector<mailbox::Uid> ImapConnection::uids_of(const Rows& rows) const {
   std::vector<Uid> uids;
   for (const auto& [first, last] : rows) {
-    for (auto index = first; index <= last; ++index) uids.push_back(selected_->view->row(index).uid);
+    uids.reserve(uids.size() + last - first + 1);
+    selected_->view->each(first, last + 1, [&uids](std::size_t, const mailbox::Row& row) {
+      uids.push_back(row.uid);
+      return true;
+    });
   }
   return uids;
 }

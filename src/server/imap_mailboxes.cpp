@@ -36,8 +36,17 @@ mailbox::Row ImapConnection::Selected::row(std::size_t index) const {
   return row;
 }
 
+void ImapConnection::Selected::each(std::size_t first, std::size_t last, const mailbox::View::RowVisit& visit) const {
+  if (newest == view) {
+    view->each(first, last, visit);
+    return;
+  }
+  for (auto index = first; index < last && visit(index, row(index));) ++index;
+}
+
 mailbox::Flags ImapConnection::Selected::known_flags(std::size_t index) const {
   auto known = view->row(index);
+  if (told.empty()) return std::move(known.flags);
   const auto told_at = told.find(known.uid);
   if (told_at == told.end()) return known.flags;
   auto current = row(index);

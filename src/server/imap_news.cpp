@@ -42,8 +42,13 @@ Task<void> ImapConnection::announce(bool may_expunge) {
     out.raw("* ").number(selected_->view->size()).raw(" EXISTS\r\n");
     if (!session_.features().rev2) out.raw("* ").number(recent_count(*selected_->view)).raw(" RECENT\r\n");
   }
-  if (!changes.changed.empty() && keyword_names().size() != selected_->keywords_told) write_flags_lists();
+  if (changes.changed.empty() && changes.appeared.empty()) {
+    selected_->told.clear();
+    co_return;
+  }
   const auto names = keyword_names();
+  // RFC 9051 §7.3.1: a new keyword, of a message that came or changed, is told before it is used.
+  if (names.size() != selected_->keywords_told) write_flags_lists();
   const auto told = std::exchange(selected_->told, {});
   for (const auto uid : changes.changed) {
     const auto index = selected_->view->find(uid);

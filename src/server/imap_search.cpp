@@ -23,6 +23,14 @@ imap::SearchedMessage columns(std::size_t index, const mailbox::Row& row) {
   return message;
 }
 
+void add_row(std::vector<std::pair<std::size_t, std::size_t>>& runs, std::size_t row) {
+  if (!runs.empty() && runs.back().second + 1 == row) {
+    runs.back().second = row;
+  } else {
+    runs.emplace_back(row, row);
+  }
+}
+
 }  // namespace
 
 Task<Result<std::vector<std::size_t>>> ImapConnection::matching_rows(const imap::SearchCommand& command) {
@@ -36,52 +44,67 @@ Task<Result<std::vector<std::size_t>>> ImapConnection::matching_rows(const imap:
   const imap::SearchProgram program(command.key, around);
 
   std::vector<std::size_t> matched;
-  std::vector<std::size_t> open;
-  const auto look = [&](std::size_t index, const message::Structure* structure, const imap::MessagePieces* text) {
-    const auto row = selected_->row(index);
+  const auto look = [&](std::size_t index, const mailbox::Row& row, const message::Structure* structure,
+                        const imap::MessagePieces* text) {
     auto message = columns(index, row);
     message.recent = selected_->is_recent(row.uid);
     message.structure = structure;
     message.text = text;
     return program.match(message);
   };
-  for (std::size_t index = 0; index < view->size(); ++index) {
-    const auto match = look(index, nullptr, nullptr);
-    if (match == imap::Match::yes) matched.push_back(index);
-    if (match == imap::Match::unknown) open.push_back(index);
-  }
-  std::vector<std::size_t> still_open;
-  for (std::size_t at = 0; at < open.size();) {
-    // A run of neighbours is one scan of the packed records.
-    std::size_t end = at + 1;
-    while (end < open.size() && open[end] == open[end - 1] + 1) ++end;
-    auto next = open[at];
-    const auto last = open[end - 1];
-    const std::function<bool(std::size_t, Bytes)> visit = [&](std::size_t index, Bytes record) {
-      for (; next < index; ++next) still_open.push_back(next);
-      const auto structure = message::Structure::open(record);
-      const auto match = structure ? look(index, &*structure, nullptr) : imap::Match::unknown;
+  Rows open;
+  if (!program.looks_at_columns()) {
+    if (view->size() > 0) open.emplace_back(0, view->size() - 1);
+  } else {
+    selected_->each(0, view->size(), [&](std::size_t index, const mailbox::Row& row) {
+      const auto match = look(index, row, nullptr, nullptr);
       if (match == imap::Match::yes) matched.push_back(index);
-      if (match == imap::Match::unknown) still_open.push_back(index);
+      if (match == imap::Match::unknown) add_row(open, index);
+      return true;
+    });
+  }
+  Rows still_open;
+  for (const auto& [first, last] : open) {  // A run of neighbours is one scan of the packed columns.
+    auto next = first;
+    const mailbox::Mailboxes::StructureVisit visit = [&](std::size_t index, Bytes record) {
+      for (; next < index; ++next) add_row(still_open, next);
+      const auto structure = message::Structure::open(record);
+      const auto match = structure ? look(index, selected_->row(index), &*structure, nullptr) : imap::Match::unknown;
+      if (match == imap::Match::yes) matched.push_back(index);
+      if (match == imap::Match::unknown) add_row(still_open, index);
       ++next;
       return true;
     };
-    auto visited = co_await doors_.mailboxes.structures(account_, view, next, last + 1, visit);
+    auto visited = co_await doors_.mailboxes.structures(account_, view, first, last + 1, {.texts = true}, visit);
     if (!visited) co_return failed(visited);
-    for (; next <= last; ++next) still_open.push_back(next);
-    at = end;
+    for (; next <= last; ++next) add_row(still_open, next);
   }
   auto breath = doors_.clock.now() + slice;
-  for (const auto index : still_open) {
-    const auto row = view->row(index);
-    auto text = co_await text_of(row);
-    if (!text) continue;  // Gone or damaged: it fits nothing.
-    const auto record = co_await structure_of(row, &*text);
-    const auto structure = message::Structure::open(record);
-    if (structure && look(index, &*structure, &*text) == imap::Match::yes) matched.push_back(index);
-    if (doors_.clock.now() < breath) continue;
-    co_await doors_.clock.sleep_until(doors_.clock.now());
-    breath = doors_.clock.now() + slice;
+  for (const auto& [first, last] : still_open) {
+    auto next = first;
+    const mailbox::Mailboxes::TextVisit visit = [&](std::size_t index, Result<mailbox::MessageText> text,
+                                                    Bytes record) {
+      next = index + 1;
+      if (!text) return true;  // Gone or damaged: it fits nothing.
+      const auto pieces = pieces_of(std::move(*text));
+      auto structure = message::Structure::open(record);
+      std::string made;
+      if (!structure || structure->size() != pieces.size) {
+        made = message::make_structure({}, pieces.copy({0, pieces.size}));
+        structure = message::Structure::open(made);
+      }
+      if (look(index, selected_->row(index), &*structure, &pieces) == imap::Match::yes) matched.push_back(index);
+      return doors_.clock.now() < breath;
+    };
+    while (next <= last) {
+      const auto before = next;
+      auto visited = co_await doors_.mailboxes.texts(account_, view, next, last + 1, {.layout = true}, visit);
+      if (!visited) co_return failed(visited);
+      if (next == before) break;
+      if (doors_.clock.now() < breath) continue;
+      co_await doors_.clock.sleep_until(doors_.clock.now());
+      breath = doors_.clock.now() + slice;
+    }
   }
   std::ranges::sort(matched);
   co_return matched;

@@ -68,6 +68,40 @@ TEST_RFC("9051 §6.3.13", "IDLE tells of what another session does") {
   CHECK(has(watcher.until("i "), "i OK"));
 }
 
+TEST_RFC("9051 §7.3.1", "a keyword that comes with a new message is told") {
+  Stage stage;
+  Client client(stage);
+  client.log_in();
+  client.ask("SELECT INBOX");
+  const auto told = client.ask("APPEND INBOX (fresh) {21+}\r\nSubject: one\r\n\r\nbody\r\n");
+  CHECK(has(told, "* 1 EXISTS\r\n"));
+  CHECK(has(told, " fresh)\r\n"));
+  CHECK(has(client.ask("FETCH 1 (FLAGS)"), "fresh"));
+}
+
+TEST_RFC("9051 §6.4.6", "STORE on many messages is told once, and not again") {
+  Stage stage;
+  Client client(stage), other(stage);
+  client.log_in();
+  for (int i = 0; i < 300; ++i) client.append("INBOX", message_of("m" + std::to_string(i)));
+  client.ask("SELECT INBOX");
+  other.log_in();
+  other.ask("SELECT INBOX");
+  const auto told = client.ask("STORE 1:* +FLAGS (\\Flagged)");
+  CHECK(has(told, "* 1 FETCH (FLAGS (\\Flagged"));
+  CHECK(has(told, "* 300 FETCH (FLAGS (\\Flagged"));
+  CHECK_FALSE(has(client.ask("NOOP"), "FETCH"));
+  CHECK(has(other.ask("NOOP"), "* 300 FETCH (FLAGS (\\Flagged"));
+  other.ask("STORE 7 +FLAGS (\\Answered)");
+  // What the other has changed meanwhile must be told, even if this one asks to be left alone.
+  const auto silent = client.ask("STORE 1:* +FLAGS.SILENT (\\Deleted)");
+  CHECK(has(silent, "* 7 FETCH (FLAGS (\\Answered \\Flagged \\Deleted"));
+  CHECK_FALSE(has(silent, "* 8 FETCH"));
+  CHECK_FALSE(has(client.ask("NOOP"), "FETCH"));
+  CHECK(has(client.ask("STORE 1:* -FLAGS (\\Deleted)"), "OK STORE"));
+  CHECK(has(client.ask("FETCH 7 (FLAGS)"), "(\\Answered \\Flagged"));
+}
+
 TEST_RFC("9051 §7.5.1", "no EXPUNGE while message numbers are in use") {
   Stage stage;
   Client one(stage);

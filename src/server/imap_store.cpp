@@ -23,7 +23,8 @@ mailbox::FlagChange change_of(imap::StoreCommand::Mode mode) {
 mailbox::Flags changed_flags(const imap::StoreCommand& command, mailbox::Flags flags,
                              const std::vector<std::string>& names) {
   std::vector<std::uint16_t> keywords;
-  for (std::size_t i = 0; i < names.size(); ++i) {
+  const bool none = flags.keywords.empty() && command.flags.keywords.empty();
+  for (std::size_t i = 0; !none && i < names.size(); ++i) {
     const bool given = std::ranges::any_of(command.flags.keywords, [&](const std::string& keyword) {
       return ascii::equal_ignoring_case(keyword, names[i]);
     });
@@ -112,24 +113,53 @@ Task<imap::Outcome> ImapConnection::store(const imap::StoreCommand& command) {
     out.raw(")\r\n");
     if (out.full() && !co_await flush()) co_return ok({});
   }
-  // What the client knows now need not be told again. After .SILENT it knows what its own change made of what it knew;
-  // if another session changed the message too, it must still be told (RFC 9051 §6.4.6).
-  for (const auto uid : uids) {
-    const auto index = (*latest)->find(uid);
-    if (!index || std::ranges::binary_search(stored->modified, uid)) continue;
-    const auto row = (*latest)->row(*index);
-    if (command.silent) {
-      const auto known = selected_->view->find(uid);
-      if (!known || changed_flags(command, selected_->known_flags(*known), names) != row.flags) {
-        selected_->told.erase(uid);
-        continue;
-      }
-    }
-    selected_->told[uid] = row.modseq;
-  }
-  selected_->newest = std::move(*latest);
+  adopt_stored(command, uids, *stored, *latest, names);
   if (stored->modified.empty()) co_return ok("STORE completed");
   co_return ok("Some have changed since", "MODIFIED " + set_text(stored->modified, command.uid));
+}
+
+// What the client knows now need not be told again. After .SILENT it knows what its own change made of what it knew; if
+// another session changed the message too, it must still be told (RFC 9051 §6.4.6).
+void ImapConnection::adopt_stored(const imap::StoreCommand& command, const std::vector<Uid>& uids,
+                                  const mailbox::StoredFlags& stored,
+                                  const std::shared_ptr<const mailbox::View>& latest,
+                                  const std::vector<std::string>& names) {
+  auto& told = selected_->told;
+  const auto& view = *selected_->view;
+  const auto knows = [&](std::size_t index, const mailbox::Row& row) {
+    if (std::ranges::binary_search(stored.modified, row.uid)) return false;
+    return !command.silent || changed_flags(command, selected_->known_flags(index), names) == row.flags;
+  };
+  // Where nothing but this command has changed the mailbox, the client knows all of it: the usual case, and the same
+  // rows stand at the same places.
+  const auto changes = mailbox::diff(view, *latest);
+  bool all_known = changes.vanished.empty() && changes.appeared.empty();
+  auto mine = uids.begin();
+  for (auto changed = changes.changed.begin(); all_known && changed != changes.changed.end(); ++changed) {
+    mine = std::lower_bound(mine, uids.end(), *changed);
+    const auto index = view.find(*changed);
+    const auto row = latest->row(*index);
+    const bool by_this = mine != uids.end() && *mine == *changed && knows(*index, row);
+    const auto known = by_this || told.empty() ? told.end() : told.find(*changed);
+    all_known = by_this || (known != told.end() && known->second == row.modseq);
+  }
+  if (all_known) {
+    selected_->view = selected_->newest = latest;
+    told.clear();
+    return;
+  }
+  for (const auto uid : uids) {
+    const auto index = view.find(uid);
+    const auto now = latest->find(uid);
+    if (!index || !now || std::ranges::binary_search(stored.modified, uid)) continue;
+    const auto row = latest->row(*now);
+    if (knows(*index, row)) {
+      told[uid] = row.modseq;
+    } else {
+      told.erase(uid);
+    }
+  }
+  selected_->newest = latest;
 }
 
 Task<imap::Outcome> ImapConnection::copy(const imap::CopyCommand& command) {

@@ -1,0 +1,20 @@
+// Sending a lot to a client that may be slow: what counts is that it goes on, not how long all of it takes.
+#pragma once
+
+#include <span>
+
+#include "base/bytes.hpp"
+#include "base/task.hpp"
+#include "world/clock.hpp"
+#include "world/network.hpp"
+
+namespace facteur::server {
+
+// Writes all pieces. A client that takes less than half a mebibyte in five minutes (1.7 KiB a second) is given up:
+// Failure::Kind::timed_out. The pieces are valid until it returns.
+Task<Result<void>> write_patiently(world::Stream& stream, world::Clock& clock, std::span<const Bytes> pieces);
+
+inline constexpr std::size_t patient_slice = std::size_t{512} * 1024;
+inline constexpr Duration patience = 5min;
+
+}  // namespace facteur::server
