@@ -35,6 +35,10 @@ std::vector<config::Problem> files_problems(const config::Loaded& loaded) {
     auto context = crypto::TlsServerContext::make(options);
     if (!context) out.push_back({at, context.error().text + ": " + context.error().cause});
   }
+  const std::string& anchors = loaded.config.dns.trust_anchor_file;
+  if (!anchors.empty() && !read_file(anchors)) {
+    out.push_back({loaded.set_at.at("dns.trust_anchor_file"), anchors + " cannot be read"});
+  }
   if (!loaded.config.dns.zone_file.empty() && !read_file(loaded.config.dns.zone_file)) {
     out.push_back({loaded.set_at.at("dns.zone_file"), loaded.config.dns.zone_file + " cannot be read"});
   }

@@ -39,11 +39,16 @@ Result<host::ResolverOptions> resolver_options(const config::Dns& dns) {
     case config::Dns::Mode::forward:
       out.rest = Rest::forward;
       break;
+    case config::Dns::Mode::recurse:
+      out.rest = Rest::recurse;
+      break;
     case config::Dns::Mode::zone:
       out.rest = Rest::refuse;
       break;
   }
   out.forwarders = dns.forwarders;
+  for (const auto& stub : dns.stubs) out.stubs.push_back({stub.zone, stub.servers});
+  out.trust_anchor_file = dns.trust_anchor_file;
   if (!dns.zone_file.empty()) {
     auto zone = read_file(dns.zone_file);
     if (!zone) return failed(zone);

@@ -78,8 +78,8 @@ void check(const Config& c, const Report& problem) {
   if (c.dns.mode == Dns::Mode::forward && c.dns.forwarders.empty()) {
     problem("dns.forwarders", "mode = \"forward\" needs one at least");
   }
-  if (c.dns.mode == Dns::Mode::zone && c.dns.zone_file.empty()) {
-    problem("dns.zone_file", "mode = \"zone\" needs it");
+  if (c.dns.mode == Dns::Mode::zone && c.dns.zone_file.empty() && c.dns.stubs.empty()) {
+    problem("dns.zone_file", "mode = \"zone\" needs it, or a [[dns.stub]]");
   }
   if (c.directory.subaddress_separator.size() > 1) {
     problem("directory.subaddress_separator", "must be one character, or empty");

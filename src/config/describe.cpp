@@ -225,16 +225,30 @@ void describe_delivery(Delivery& t, Visitor& v) {
                    describe_route));
 }
 
+void describe_stub(Dns::Stub& t, Visitor& v) {
+  v.option(name_of_host({"zone", "The zone: this name and all below it.", {}, true}, t.zone));
+  v.option(endpoints({"servers", "Authoritative servers of the zone, with port.", {}, true}, t.servers));
+}
+
 void describe_dns(Dns& t, Visitor& v) {
-  static constexpr std::array<std::string_view, 3> modes{"system", "forward", "zone"};
+  static constexpr std::array<std::string_view, 4> modes{"system", "forward", "recurse", "zone"};
   v.option(choice({"mode",
-                   "system uses the name servers of the machine, forward only the given ones, zone only the zone file: "
-                   "every other name is refused."},
+                   "system uses the name servers of the machine, forward only the given ones, recurse begins at the "
+                   "root servers itself, zone asks nobody but the servers of [[dns.stub]]: every other name is "
+                   "refused."},
                   Names(modes), t.mode));
   v.option(endpoints({"forwarders", "Name servers to ask in mode \"forward\"."}, t.forwarders));
   v.option(text({"zone_file", "Records in master file form that are answered before anybody is asked.", "RFC 1035 §5"},
                 t.zone_file));
+  v.option(text({"trust_anchor_file",
+                 "File with the DS or DNSKEY records that DNSSEC validation begins at; on Debian dns-root-data has "
+                 "/usr/share/dns/root.key. Empty: no validation. With it an answer that is proved wrong counts as no "
+                 "answer: the mail waits. Name servers that are asked must pass signatures on.",
+                 "RFC 4035 §4.4, RFC 4035 §4.3"},
+                t.trust_anchor_file));
   v.option(duration({"timeout", "How long one question may take."}, t.timeout, 1s, 2min));
+  v.table(repeated("stub", "A zone whose own servers are asked directly, in every mode: internal domains, tests.",
+                   t.stubs, describe_stub));
 }
 
 void describe_catch_all(Directory::CatchAll& t, Visitor& v) {

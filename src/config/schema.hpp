@@ -105,11 +105,18 @@ struct Delivery {
 
 // [dns]
 struct Dns {
-  enum class Mode : std::uint8_t { system, forward, zone };
+  enum class Mode : std::uint8_t { system, forward, recurse, zone };
+  // [[dns.stub]]: names in `zone` are asked of its own servers, whatever the mode.
+  struct Stub {
+    std::string zone;
+    std::vector<Endpoint> servers;
+  };
   Mode mode = Mode::system;
   std::vector<Endpoint> forwarders;  // For mode = "forward".
   std::string zone_file;             // Names answered from it first, in every mode.
+  std::string trust_anchor_file;     // DS or DNSKEY records; empty: nothing is validated.
   Duration timeout = 10s;
+  std::vector<Stub> stubs;
 };
 
 // [directory]

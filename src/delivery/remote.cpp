@@ -54,6 +54,12 @@ Task<void> Remote::quit() {
   connection_.reset();
 }
 
+// The sender reads that the name could not be looked up; what DNS or DNSSEC said about it is for our log.
+Outcome Remote::dns_failed(const std::string& name, const Failure& why) const {
+  world_.scope.event("delivery_dns_lookup_failed").failure(why).field("name", name);
+  return temporary("4.4.3", "DNS lookup of " + name + " failed");
+}
+
 // RFC 5321 §5.1.
 Task<Remote::Tried<Route>> Remote::find_route() {
   Route route;
@@ -67,7 +73,7 @@ Task<Remote::Tried<Route>> Remote::find_route() {
   names.push_back(parameters_->hostname);
   const auto deadline = world_.clock.now() + parameters_->dns_timeout;
   auto found = co_await dns::find_exchangers(world_.resolver, hop_.host, names, world_.random, deadline);
-  if (!found) co_return std::unexpected(temporary("4.4.3", "DNS lookup of " + hop_.host + " failed"));
+  if (!found) co_return std::unexpected(dns_failed(hop_.host, found.error()));
   using Kind = dns::Exchangers::Kind;
   switch (found->kind) {
     case Kind::null_mx:  // RFC 7505 §3.
@@ -98,7 +104,7 @@ bool Remote::is_us(const IpAddress& address) const {
 Task<Remote::Tried<std::vector<IpAddress>>> Remote::find_addresses(const Route& route, const Route::Host& host) {
   if (host.address) co_return std::vector<IpAddress>{*host.address};
   auto found = co_await world_.resolver.addresses(host.name, world_.clock.now() + parameters_->dns_timeout);
-  if (!found) co_return std::unexpected(temporary("4.4.3", "DNS lookup of " + host.name + " failed"));
+  if (!found) co_return std::unexpected(dns_failed(host.name, found.error()));
   if (!found->addresses.empty()) co_return std::move(found->addresses);
   // A route of our own that names nothing is our mistake, not the sender's.
   if (hop_.kind != routing::NextHop::Kind::exchangers) {

@@ -63,6 +63,7 @@ class Remote {
   Outcome conclude(const smtp::RecipientResult& result) const;
 
   bool is_us(const IpAddress& address) const;
+  Outcome dns_failed(const std::string& name, const Failure& why) const;
   SmtpConnection::Peer peer_of(const Route& route, const Route::Host& host, const IpAddress& address) const;
 
   const Surroundings& world_;

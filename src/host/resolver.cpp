@@ -1,6 +1,7 @@
 #include "host/resolver.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unbound.h>
 #include <unistd.h>
 
@@ -92,24 +93,55 @@ std::unexpected<Failure> cannot_start(std::string_view code, int error) {
   return failure(Failure::Kind::permanent, code, "DNS cannot be used", ub_strerror(error));
 }
 
-int set_rest(ub_ctx* context, const ResolverOptions& options) {
+std::string at_port(const Endpoint& server) { return to_string(server.address) + "@" + std::to_string(server.port); }
+
+// What unbound is to do, in the form of its configuration file. The zones are in it because those that are added one by
+// one afterwards hide the zones above them from some names, which then are asked of the root servers.
+std::string settings(const ResolverOptions& options) {
   using Rest = ResolverOptions::Rest;
-  static_cast<void>(ub_ctx_debugout(context, nullptr));  // What fails is in our log already.
-  int error = ub_ctx_set_option(context, "do-not-query-localhost:", "no");
-  if (options.rest == Rest::system) static_cast<void>(ub_ctx_resolvconf(context, nullptr));
+  std::string text = "server:\n do-not-query-localhost: no\n local-zone: invalid. static\n";  // RFC 6761 §6.4.
+  std::string servers;
+  const bool asks_others = options.rest == Rest::system || options.rest == Rest::forward;
+  // Who is asked decides about names of the house and for tests; unbound itself would say that nothing is there.
+  if (asks_others) text += " unblock-lan-zones: yes\n local-zone: test. nodefault\n";
+  // A zone for the root takes every name that no narrower zone has.
+  if (options.rest == Rest::not_exist) text += " local-zone: . static\n";
+  if (options.rest == Rest::refuse) text += " local-zone: . refuse\n local-zone: test. refuse\n";
   if (options.rest == Rest::forward) {
-    for (const auto& forwarder : options.forwarders) {
-      const std::string address = to_string(forwarder.address) + "@" + std::to_string(forwarder.port);
-      if (error == 0) error = ub_ctx_set_fwd(context, address.c_str());
-    }
+    servers += "forward-zone:\n name: .\n";
+    for (const auto& forwarder : options.forwarders) servers += " forward-addr: " + at_port(forwarder) + "\n";
   }
+  if (!asks_others && options.rest != Rest::recurse) servers += "forward-zone:\n name: .\n forward-addr: 127.0.0.1@1\n";
+  for (const auto& stub : options.stubs) {
+    text += " local-zone: " + stub.zone + " transparent\n";
+    servers += "stub-zone:\n name: " + stub.zone + "\n";
+    for (const auto& server : stub.servers) servers += " stub-addr: " + at_port(server) + "\n";
+  }
+  return text + servers;
+}
+
+// unbound reads settings from files only.
+int configure(ub_ctx* context, const std::string& text) {
+  const int file = ::memfd_create("unbound.conf", MFD_CLOEXEC);
+  if (file < 0) return UB_NOMEM;
+  int error = UB_NOMEM;
+  if (::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size())) {
+    error = ub_ctx_config(context, ("/proc/self/fd/" + std::to_string(file)).c_str());
+  }
+  ::close(file);
+  return error;
+}
+
+int set_up(ub_ctx* context, const ResolverOptions& options) {
+  static_cast<void>(ub_ctx_debugout(context, nullptr));  // What fails is in our log already.
+  int error = configure(context, settings(options));
+  if (options.rest == ResolverOptions::Rest::system) static_cast<void>(ub_ctx_resolvconf(context, nullptr));
   if (error == 0 && !options.trust_anchor_file.empty()) {
     error = ub_ctx_add_ta_file(context, options.trust_anchor_file.c_str());
   }
   if (error == 0) error = ub_ctx_async(context, 1);
-  // A zone for the root takes every name that no narrower zone has.
-  if (error == 0 && options.rest == Rest::not_exist) error = ub_ctx_zone_add(context, ".", "static");
-  if (error == 0 && options.rest == Rest::refuse) error = ub_ctx_zone_add(context, ".", "refuse");
+  // Removing a zone, here one that is not there, makes unbound read its files now, while the process may still do so.
+  if (error == 0) error = ub_ctx_zone_remove(context, "none.invalid.");
   return error;
 }
 
@@ -136,7 +168,7 @@ Resolver::~Resolver() { ub_ctx_delete(context_); }
 Result<std::unique_ptr<Resolver>> Resolver::open(Loop& home, const ResolverOptions& options) {
   ub_ctx* const context = ub_ctx_create();
   if (!context) return cannot_start("F-1110", UB_NOMEM);
-  if (const int error = set_rest(context, options); error != 0) {
+  if (const int error = set_up(context, options); error != 0) {
     ub_ctx_delete(context);
     return cannot_start("F-1111", error);
   }
@@ -259,13 +291,21 @@ std::optional<Resolver::Records> Resolver::remembered(const std::string& key) {
   const std::lock_guard lock(mutex_);
   const Instant now = Loop::now();
   if (const auto found = young_.find(key); found != young_.end()) {
-    if (found->second.until > now) return found->second.records;
+    if (found->second.until > now) return what_is_left(found->second, now);
     return std::nullopt;
   }
   const auto found = old_.find(key);
   if (found == old_.end() || found->second.until <= now) return std::nullopt;
   auto node = old_.extract(found);
-  return young_.insert(std::move(node)).position->second.records;
+  return what_is_left(young_.insert(std::move(node)).position->second, now);
+}
+
+// RFC 1035 §3.2.1: the TTL says how long an answer may be kept, so it shrinks while we keep it.
+Resolver::Records Resolver::what_is_left(const Cached& cached, Instant now) {
+  Records records = cached.records;
+  const auto left = std::chrono::duration_cast<std::chrono::seconds>(cached.until - now);
+  records.ttl_s = static_cast<std::uint32_t>(left.count());
+  return records;
 }
 
 void Resolver::remember(const std::string& key, const Records& records) {

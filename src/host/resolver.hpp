@@ -32,13 +32,21 @@ struct ResolverOptions {
   // Records in master file form (RFC 1035 §5.1), one a line, names complete: "example.org. 300 IN MX 10
   // mx.example.org." Comments begin with ';' or '#'. These names are answered from here.
   std::string zone;
-  // Trust anchors for DNSSEC; empty: nothing is validated, no answer is secure.
+  // These names and all below them are asked of these authoritative servers, whatever `rest` says.
+  struct Stub {
+    std::string zone;
+    std::vector<Endpoint> servers;
+  };
+  std::vector<Stub> stubs;
+  // Trust anchors for DNSSEC, DS or DNSKEY records in master file form (RFC 4035 §4.4); empty: nothing is validated, no
+  // answer is secure. Read by open().
   std::string trust_anchor_file;
 };
 
 class Resolver final : public dns::Resolver {
  public:
-  // Answers arrive through `home`, before or while it runs. Fails (permanent) for a zone line that cannot be read.
+  // Answers arrive through `home`, before or while it runs. Fails (permanent) for a zone line or a trust
+  // anchor that cannot be read.
   static Result<std::unique_ptr<Resolver>> open(Loop& home, const ResolverOptions& options);
   ~Resolver() override;  // No question may be waiting.
 
@@ -77,6 +85,7 @@ class Resolver final : public dns::Resolver {
   Task<Result<Records>> look_up(std::string name, int type, Instant deadline);
   std::optional<Records> remembered(const std::string& key);
   void remember(const std::string& key, const Records& records);
+  static Records what_is_left(const Cached& cached, Instant now);
 
   ub_ctx* context_;
   bool own_zone_ = false;
