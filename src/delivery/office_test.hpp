@@ -48,7 +48,8 @@ class Office {
     queue::Entry entry;
     entry.id = queue->new_id();
     entry.sender = std::move(sender);
-    const std::string octets = "Subject: " + std::to_string(entry.id.value) + "\r\n\r\nHello\r\n.dot\r\n";
+    const std::string octets =
+        text.empty() ? "Subject: " + std::to_string(entry.id.value) + "\r\n\r\nHello\r\n.dot\r\n" : text;
     entry.content_size = octets.size();
     entry.prefix = "Received: by mx.example.org\r\n";
     entry.arrived = machine.clock.utc();
@@ -86,6 +87,8 @@ class Office {
   bool run_until_seen(std::string_view event, std::uint64_t count, Duration limit = 24h * 30) {
     return world.run_until([&] { return world.events.count(event) >= count; }, limit);
   }
+
+  std::string text;  // Of the next letters; empty: a short one of its own for each.
 
   sim::World world;
   sim::Machine machine;

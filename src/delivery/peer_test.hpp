@@ -36,6 +36,8 @@ class Peer {
   };
   bool drop_after_content = false;  // Takes the message, and dies before it says so.
 
+  std::vector<std::string> hidden;  // Extensions that EHLO does not offer; not the last one of the list.
+
   std::vector<Message> messages;  // Taken.
   std::size_t connections = 0;
   std::size_t open = 0;
@@ -70,7 +72,8 @@ class Peer {
         if (auto* question = std::get_if<smtp::Question>(&*action)) {
           alive = answer(session, *question, message);
         } else if (auto* send = std::get_if<smtp::Send>(&*action)) {
-          auto sent = co_await stream->write(send->replies, session.deadline());
+          const std::string replies = without_hidden(std::string(send->replies));
+          auto sent = co_await stream->write(replies, session.deadline());
           if (!sent) session.ended();
         } else if (std::holds_alternative<smtp::ForgetMail>(*action)) {
           message = {};
@@ -88,6 +91,15 @@ class Peer {
         session.ended();
     }
     --open;
+  }
+
+  std::string without_hidden(std::string replies) const {
+    for (const auto& name : hidden) {
+      const std::string line = "250-" + name + "\r\n";
+      const std::size_t at = replies.find(line);
+      if (at != std::string::npos) replies.erase(at, line.size());
+    }
+    return replies;
   }
 
   bool answer(smtp::ServerSession& session, const smtp::Question& question, Message& message) {

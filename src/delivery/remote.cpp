@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "dns/exchangers.hpp"
+#include "message/seven_bit.hpp"
 
 namespace facteur::delivery {
 
@@ -182,6 +183,32 @@ SmtpConnection::Peer Remote::peer_of(const Route& route, const Route::Host& host
   return peer;
 }
 
+// What the peer cannot carry is converted, or returned: RFC 6152 §3, RFC 6531 §3.2.
+std::optional<Outcome> Remote::fit_content(const Parcel& parcel, smtp::Transaction& transaction,
+                                           std::string& converted) const {
+  const auto& extensions = connection_->extensions();
+  if (transaction.parameters.smtputf8 && !extensions.smtputf8) {
+    // Some clients ask for SMTPUTF8 always: what does not need it is ordinary mail.
+    const std::string text = parcel.envelope.prefix + parcel.content.text();
+    transaction.parameters.smtputf8 = message::needs_utf8_transport(text);
+  }
+  const bool eight_bit = std::ranges::any_of(transaction.content, message::has_eight_bit);
+  if (!eight_bit) return std::nullopt;
+  transaction.parameters.body_8bit = true;  // Whether the client has said so or not.
+  if (extensions.body_8bit || transaction.parameters.smtputf8) return std::nullopt;
+  auto seven_bit = message::to_seven_bit(parcel.content.text());
+  if (!seven_bit) {
+    return permanent("5.6.3", "The other server takes 7-bit mail only, and this message must not be converted: " +
+                                  std::string(message::reason_of(seven_bit.error())));
+  }
+  converted = std::move(*seven_bit);
+  transaction.content.clear();
+  if (!parcel.envelope.prefix.empty()) transaction.content.push_back(parcel.envelope.prefix);
+  transaction.content.push_back(converted);
+  transaction.parameters.body_8bit = false;
+  return std::nullopt;
+}
+
 Task<std::vector<Outcome>> Remote::converse(const Parcel& parcel) {
   smtp::Transaction transaction;
   if (!parcel.envelope.sender.empty()) transaction.sender = message::Address::parse(parcel.envelope.sender);
@@ -194,6 +221,10 @@ Task<std::vector<Outcome>> Remote::converse(const Parcel& parcel) {
   // Borrowed from the parcel, which lives until this task ends.
   if (!parcel.envelope.prefix.empty()) transaction.content.push_back(parcel.envelope.prefix);
   for (const Bytes piece : parcel.content.pieces()) transaction.content.push_back(piece);
+  std::string converted;  // Also borrowed.
+  if (auto refused = fit_content(parcel, transaction, converted)) {
+    co_return std::vector<Outcome>(parcel.to.size(), std::move(*refused));
+  }
   const auto result = co_await connection_->send(std::move(transaction));
   std::vector<Outcome> outcomes;
   for (const auto& one : result.recipients) outcomes.push_back(conclude(one));

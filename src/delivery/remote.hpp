@@ -4,6 +4,7 @@
 
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,9 @@ class Remote {
   Task<Tried<std::unique_ptr<SmtpConnection>>> connect(const Route& route);
   Task<Tried<std::unique_ptr<SmtpConnection>>> try_host(const Route& route, const Route::Host& host, std::size_t& left);
   Task<std::vector<Outcome>> converse(const Parcel& parcel);
+  // Makes the content fit for the peer; `converted` is what the transaction then borrows. An outcome: it cannot be.
+  std::optional<Outcome> fit_content(const Parcel& parcel, smtp::Transaction& transaction,
+                                     std::string& converted) const;
   Outcome conclude(const smtp::RecipientResult& result) const;
 
   bool is_us(const IpAddress& address) const;

@@ -230,3 +230,52 @@ TEST_CASE("remote: what cannot be reached by SMTPUTF8 or may not be relayed is r
   CHECK(peer.messages.empty());
   CHECK(office.postman->status().failed == 1);
 }
+
+TEST_RFC("6152 §3", "a server without 8BITMIME gets 7-bit mail, or what must not be converted comes back with 5.6.3") {
+  Office office(19);
+  office.world.zone.add(zone);
+  Peer peer(office.world, peer_address);
+  peer.hidden = {"8BITMIME"};
+  office.start();
+  office.text = "Subject: x\r\n\r\nd\xc3\xa9j\xc3\xa0 vu\r\n";
+  office.send({"carl@elsewhere.example"}, "anne@example.org", [](queue::Entry& entry) { entry.body_8bit = true; });
+  REQUIRE(office.run_until_empty(1h));
+  REQUIRE(peer.messages.size() == 1);
+  CHECK(peer.messages[0].content ==
+        "Received: by mx.example.org\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\nd=C3=A9j=C3=A0 vu\r\n");
+  office.text =
+      "Content-Type: multipart/signed; boundary=s\r\n\r\n--s\r\n\r\nd\xc3\xa9j\xc3\xa0\r\n--s\r\n\r\nsig\r\n--s--\r\n";
+  office.send({"carl@elsewhere.example"});
+  REQUIRE(office.run_until_empty(1h));
+  CHECK(peer.messages.size() == 1);
+  CHECK(office.postman->status().failed == 1);
+  REQUIRE(office.mailboxes->filed().size() == 1);
+  CHECK(office.mailboxes->filed()[0].text.find("Status: 5.6.3\r\n") != std::string::npos);
+  // Where 8BITMIME is offered, nothing is changed, declared or not.
+  peer.hidden.clear();
+  office.send({"carl@elsewhere.example"});
+  REQUIRE(office.run_until_empty(1h));
+  REQUIRE(peer.messages.size() == 2);
+  CHECK(peer.messages[1].content.ends_with(office.text));
+}
+
+TEST_RFC("6531 §3.2", "to a server without SMTPUTF8, what needs it comes back with 5.6.7, the rest is ordinary mail") {
+  Office office(20);
+  office.world.zone.add(zone);
+  Peer peer(office.world, peer_address);
+  peer.hidden = {"SMTPUTF8"};
+  office.start();
+  const auto international = [](queue::Entry& entry) { entry.smtputf8 = true; };
+  office.text = "Subject: plain\r\n\r\nd\xc3\xa9j\xc3\xa0\r\n";
+  office.send({"carl@elsewhere.example"}, "anne@example.org", international);
+  REQUIRE(office.run_until_empty(1h));
+  REQUIRE(peer.messages.size() == 1);
+  CHECK(peer.messages[0].content.ends_with(office.text));
+  office.text = "Subject: d\xc3\xa9j\xc3\xa0\r\n\r\nx\r\n";
+  office.send({"carl@elsewhere.example"}, "anne@example.org", international);
+  REQUIRE(office.run_until_empty(1h));
+  CHECK(peer.messages.size() == 1);
+  REQUIRE(office.mailboxes->filed().size() == 1);
+  CHECK(office.mailboxes->filed()[0].text.find("Status: 5.6.7\r\n") != std::string::npos);
+}

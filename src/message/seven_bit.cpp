@@ -1,0 +1,208 @@
+#include "message/seven_bit.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/ascii.hpp"
+#include "message/charset.hpp"
+#include "message/header.hpp"
+#include "message/mime.hpp"
+#include "message/transfer.hpp"
+
+namespace facteur::message {
+namespace {
+
+constexpr std::size_t longest_line = 998;  // RFC 5322 §2.1.1, without CRLF.
+
+bool has_bare_line_end(Bytes text) {
+  for (std::size_t at = text.find_first_of("\r\n"); at != Bytes::npos; at = text.find_first_of("\r\n", at)) {
+    if (text[at] != '\r' || at + 1 == text.size() || text[at + 1] != '\n') return true;
+    at += 2;
+  }
+  return false;
+}
+
+// Quoted-printable where the text stays readable and shorter than base64; never where it would change line ends.
+bool quote(const ContentType& type, Bytes octets) {
+  if (type.type != "text" && type.type != "message") return false;
+  if (has_bare_line_end(octets)) return false;
+  const auto coded = static_cast<std::size_t>(std::ranges::count_if(
+      octets, [](char c) { return static_cast<unsigned char>(c) >= 0x80 || c == '=' || c == '\0'; }));
+  return octets.size() + 2 * coded <= octets.size() / 3 * 4 + 64;
+}
+
+class Converter {
+ public:
+  explicit Converter(Bytes message) : message_(message), tree_(parse_mime(message)) {}
+
+  std::expected<std::string, Unconvertible> run() {
+    if (tree_.truncated) return std::unexpected(Unconvertible::damaged);
+    out_.reserve(message_.size() + message_.size() / 4);
+    write(0);
+    if (wrong_) return std::unexpected(*wrong_);
+    return std::move(out_);
+  }
+
+ private:
+  Bytes header_of(const Part& part) const { return message_.substr(part.header, part.header_length); }
+  Bytes body_of(const Part& part) const { return message_.substr(part.body, part.body_length); }
+
+  void write(std::uint32_t index) {
+    const Part& part = tree_.parts[index];
+    if (part.kind == Part::Kind::multipart) return write_multipart(index);
+    const bool global = part.content_type.is("message", "global");
+    if (part.kind == Part::Kind::message && !global && part.encoding <= Encoding::binary) {
+      write_header(part, "7bit", false);
+      return write(part.first_child);
+    }
+    write_leaf(part);
+  }
+
+  void write_leaf(const Part& part) {
+    const Bytes body = body_of(part);
+    if (!needs_encoding(body)) {
+      write_header(part, "7bit", false);
+      out_.append(body);
+      return;
+    }
+    if (part.content_type.is("message", "partial")) return refuse(Unconvertible::partial);
+    if (part.encoding == Encoding::other) return refuse(Unconvertible::unknown_encoding);
+    const std::string octets = decode(body, part.encoding);
+    const bool quoted = quote(part.content_type, octets);
+    write_header(part, quoted ? "quoted-printable" : "base64", true);
+    out_.append(quoted ? encode_quoted_printable(octets) : encode_base64_lines(octets));
+  }
+
+  void write_multipart(std::uint32_t index) {
+    const Part& part = tree_.parts[index];
+    const auto& type = part.content_type;
+    const bool sealed = type.subtype == "signed" || type.subtype == "encrypted";
+    if (sealed) {
+      if (needs_encoding(body_of(part))) {
+        return refuse(type.subtype == "signed" ? Unconvertible::signed_part : Unconvertible::encrypted_part);
+      }
+      out_.append(header_of(part)).append(body_of(part));
+      return;
+    }
+    write_header(part, "7bit", false);
+    std::uint64_t at = part.body;
+    for (std::uint32_t child = part.first_child; child != Part::none; child = tree_.parts[child].next_sibling) {
+      write_between(message_.substr(at, tree_.parts[child].header - at));
+      write(child);
+      at = tree_.parts[child].body + tree_.parts[child].body_length;
+    }
+    write_between(message_.substr(at, part.body + part.body_length - at));
+  }
+
+  // Preamble, delimiters, epilogue: what is no delimiter means nothing to anybody (RFC 2046 §5.1.1).
+  void write_between(Bytes text) {
+    while (!text.empty()) {
+      const std::size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
+      const Bytes line = text.substr(0, end);
+      text.remove_prefix(end);
+      if (!needs_encoding(line)) {
+        out_.append(line);
+      } else if (line.starts_with("--")) {
+        return refuse(Unconvertible::damaged);
+      } else {
+        for (const char c : line.substr(0, longest_line))
+          out_ += static_cast<unsigned char>(c) >= 0x80 || c == '\0' ? '?' : c;
+        if (line.size() > longest_line) out_.append("\r\n");
+      }
+    }
+  }
+
+  // `always`: the encoding is new; else only a label that does not hold any more is replaced.
+  void write_header(const Part& part, std::string_view encoding, bool always) {
+    const Bytes header = header_of(part);
+    FieldScanner scanner(header);
+    Field field;
+    std::size_t end = 0;  // Of the last field.
+    bool mime = false;
+    bool typed = false;
+    bool labelled = false;
+    while (scanner.next(field)) {
+      end = field.line + field.whole.size();
+      mime = mime || field.is("MIME-Version");
+      typed = typed || field.is("Content-Type");
+      const bool label = field.is("Content-Transfer-Encoding");
+      const bool replace =
+          label && (always || part.encoding == Encoding::eight_bit || part.encoding == Encoding::binary);
+      if (!replace) {
+        out_.append(field.whole);
+      } else if (!labelled) {
+        append_field("Content-Transfer-Encoding", encoding);
+      }
+      labelled = labelled || label;
+    }
+    if (always) {
+      if (!out_.empty() && !out_.ends_with('\n')) out_.append("\r\n");
+      const bool top = part.parent == Part::none || tree_.parts[part.parent].kind == Part::Kind::message;
+      if (top && !mime) append_field("MIME-Version", "1.0");
+      if (top && !typed) {
+        // RFC 1428: nobody has said what the octets mean.
+        append_field("Content-Type",
+                     is_utf8(body_of(part)) ? "text/plain; charset=utf-8" : "text/plain; charset=unknown-8bit");
+      }
+      if (!labelled) append_field("Content-Transfer-Encoding", encoding);
+    }
+    const Bytes rest = header.substr(end);
+    out_.append(always && rest.empty() ? Bytes("\r\n") : rest);
+  }
+
+  void append_field(std::string_view name, std::string_view value) {
+    out_.append(name).append(": ").append(value).append("\r\n");
+  }
+  void refuse(Unconvertible why) {
+    if (!wrong_) wrong_ = why;
+  }
+
+  Bytes message_;
+  PartTree tree_;
+  std::string out_;
+  std::optional<Unconvertible> wrong_;
+};
+
+}  // namespace
+
+bool has_eight_bit(Bytes text) {
+  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+}
+
+bool needs_encoding(Bytes text) {
+  if (has_eight_bit(text) || text.find('\0') != Bytes::npos) return true;
+  while (text.size() > longest_line) {
+    const std::size_t end = text.find('\n');
+    if (std::min(end, text.size()) > longest_line + 1) return true;
+    if (end == Bytes::npos) return false;
+    text.remove_prefix(end + 1);
+  }
+  return false;
+}
+
+std::string_view reason_of(Unconvertible why) {
+  switch (why) {
+    case Unconvertible::signed_part:
+      return "it is signed";
+    case Unconvertible::encrypted_part:
+      return "it is encrypted";
+    case Unconvertible::partial:
+      return "it is a piece of a larger message";
+    case Unconvertible::unknown_encoding:
+      return "its encoding is unknown";
+    case Unconvertible::damaged:
+      return "its parts are damaged";
+  }
+  return "it is damaged";
+}
+
+std::expected<std::string, Unconvertible> to_seven_bit(Bytes message) { return Converter(message).run(); }
+
+bool needs_utf8_transport(Bytes message) {
+  const PartTree tree = parse_mime(message);
+  return tree.truncated ? has_eight_bit(message) : std::ranges::any_of(tree.parts, [&](const Part& part) {
+    return part.content_type.is("message", "global") || has_eight_bit(message.substr(part.header, part.header_length));
+  });
+}
+
+}  // namespace facteur::message

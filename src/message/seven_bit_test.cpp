@@ -1,0 +1,107 @@
+#include "message/seven_bit.hpp"
+
+#include <algorithm>
+
+#include "message/header.hpp"
+#include "message/mime.hpp"
+#include "rfc_test.hpp"
+
+namespace facteur::message {
+namespace {
+
+// What every conversion must keep: seven bits, the same parts, the same decoded texts.
+void check_same(const std::string& before, const std::string& after) {
+  CHECK_FALSE(needs_encoding(after));
+  const auto old = parse_mime(before);
+  const auto now = parse_mime(after);
+  REQUIRE(old.parts.size() == now.parts.size());
+  for (std::size_t i = 0; i < old.parts.size(); ++i) {
+    CHECK(old.parts[i].kind == now.parts[i].kind);
+    CHECK(old.parts[i].content_type.subtype == now.parts[i].content_type.subtype);
+    if (old.parts[i].kind == Part::Kind::leaf) {
+      CHECK(decoded_body(before, old.parts[i]) == decoded_body(after, now.parts[i]));
+    }
+  }
+}
+
+std::string converted(const std::string& before) {
+  auto after = to_seven_bit(before);
+  REQUIRE(after);
+  check_same(before, *after);
+  CHECK(*to_seven_bit(*after) == *after);  // Nothing is left to convert.
+  return *after;
+}
+
+TEST_RFC("6152 §3", "a text becomes quoted-printable, and its field says so") {
+  const std::string after = converted(
+      "DKIM-Signature: v=1;\r\n  h=from\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+      "content-transfer-encoding: 8BIT\r\nSubject: x\r\n\r\nDéjà = vu\r\n.\r\n");
+  CHECK(after ==
+        "DKIM-Signature: v=1;\r\n  h=from\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        "Content-Transfer-Encoding: quoted-printable\r\nSubject: x\r\n\r\nD=C3=A9j=C3=A0 =3D vu\r\n=2E\r\n");
+}
+
+TEST_RFC("2045 §6.2", "each part of nested multiparts by itself, what is 7bit untouched") {
+  const std::string message =
+      "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=a\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+      "pr\xe9"
+      "amble\r\n--a\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n"
+      "--b\r\nContent-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n\r\nd\xe9j\xe0\r\n"
+      "--b\r\nContent-Type: text/html\r\n\r\n<p>plain</p>\r\n--b--\r\n"
+      "--a\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n\x01\xff\n\n\xfe\r\n"
+      "--a\r\n\r\n\xe9 without a header\r\n"
+      "--a\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+      "Subject: inside\r\n\r\nd\xe9j\xe0 vu\r\n--a--\r\n\xe9pilogue\r\n";
+  const std::string after = converted(message);
+  CHECK(after.find("pr?amble") != std::string::npos);
+  CHECK(after.find("?pilogue") != std::string::npos);
+  CHECK(after.find("Content-Transfer-Encoding: base64\r\n\r\nAf8KCv4=\r\n") != std::string::npos);
+  CHECK(after.find("Content-Type: text/html\r\n\r\n<p>plain</p>\r\n--b--") != std::string::npos);
+  CHECK(after.find("Subject: inside\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=unknown-8bit\r\n"
+                   "Content-Transfer-Encoding: quoted-printable\r\n\r\nd=E9j=E0 vu\r\n--a--") != std::string::npos);
+  CHECK(after.find("Encoding: 8bit") == std::string::npos);  // No label that does not hold.
+}
+
+TEST_RFC("1847 §2.1", "signed and encrypted parts are never touched") {
+  const auto sealed = [](const std::string& subtype, const std::string& text) {
+    return "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\nContent-Type: multipart/" +
+           subtype + "; boundary=s\r\n\r\n--s\r\n\r\n" + text +
+           "\r\n--s\r\nContent-Type: application/x\r\n\r\nsig\r\n--s--\r\n--o--\r\n";
+  };
+  CHECK(to_seven_bit(sealed("signed", "d\xe9j\xe0")) == std::unexpected(Unconvertible::signed_part));
+  CHECK(to_seven_bit(sealed("encrypted", "d\xe9j\xe0")) == std::unexpected(Unconvertible::encrypted_part));
+  CHECK(to_seven_bit(sealed("signed", "deja")) == sealed("signed", "deja"));
+}
+
+TEST_RFC("2046 §5.2.2", "what may have no encoding is refused") {
+  CHECK(to_seven_bit("MIME-Version: 1.0\r\nContent-Type: message/partial; id=x; number=1\r\n\r\n\xe9\r\n") ==
+        std::unexpected(Unconvertible::partial));
+  CHECK(to_seven_bit("MIME-Version: 1.0\r\nContent-Transfer-Encoding: x-own\r\n\r\n\xe9\r\n") ==
+        std::unexpected(Unconvertible::unknown_encoding));
+}
+
+TEST_CASE("7bit: a message without MIME gets its fields; long lines and NUL are encoded; damage is mended") {
+  CHECK(converted("Subject: x\r\n\r\nété\r\n") ==
+        "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\n=C3=A9t=C3=A9\r\n");
+  converted("Subject: x\r\n\r\n" + std::string(5000, 'x') + "\r\n");
+  converted(std::string("Subject: x\r\n\r\na\0b\r\n", 19));
+  converted("Content-Type: text/plain\r\n\r\nbare\nline \xe9 ends\r\n");
+  converted("Content-Transfer-Encoding: quoted-printable\r\n\r\nraw \xe9 and =E9\r\n");
+  // RFC 6532 §3.7: message/global may be encoded, unlike message/rfc822.
+  const std::string global = *to_seven_bit("Content-Type: message/global\r\n\r\nSubject: \xc3\xa9\r\n\r\ninside\r\n");
+  CHECK(global.ends_with("Content-Transfer-Encoding: quoted-printable\r\n\r\nSubject: =C3=A9\r\n\r\ninside\r\n"));
+  CHECK(*to_seven_bit("Subject: plain\r\n\r\ntext\r\n") == "Subject: plain\r\n\r\ntext\r\n");
+  CHECK(*to_seven_bit("") == "");
+}
+
+TEST_RFC("6532 §3.7", "only UTF-8 in headers needs SMTPUTF8") {
+  CHECK_FALSE(needs_utf8_transport("Subject: x\r\n\r\n\xc3\xa9\r\n"));
+  CHECK(needs_utf8_transport("Subject: \xc3\xa9\r\n\r\nx\r\n"));
+  CHECK(needs_utf8_transport(
+      "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Description: \xc3\xa9\r\n\r\n--a--\r\n"));
+  CHECK(needs_utf8_transport("Content-Type: message/global\r\n\r\nSubject: x\r\n\r\ny\r\n"));
+}
+
+}  // namespace
+}  // namespace facteur::message
