@@ -1,110 +1,83 @@
 #include "cli/ask.hpp"
 
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
+#include <deque>
 #include <utility>
 
+#include "cli/control_socket.hpp"
 #include "cli/site.hpp"
 #include "config/load.hpp"
 #include "directory/store_directory.hpp"
 #include "mailbox/mailboxes.hpp"
+#include "message/structure.hpp"
 #include "queue/queue.hpp"
 #include "server/commands.hpp"
-#include "store/key.hpp"
 
 namespace facteur::cli {
 
 namespace {
 
-constexpr int patience_ms = 60'000;
-
-class Socket {
- public:
-  explicit Socket(int fd) : fd_(fd) {}
-  ~Socket() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-
-  int fd() const { return fd_; }
-
-  bool send_all(std::string_view octets) const {
-    while (!octets.empty()) {
-      const auto sent = ::send(fd_, octets.data(), octets.size(), MSG_NOSIGNAL);
-      if (sent < 0 && errno == EINTR) continue;
-      if (sent <= 0) return false;
-      octets.remove_prefix(static_cast<std::size_t>(sent));
-    }
-    return true;
-  }
-  bool receive_exactly(char* room, std::size_t size) const {
-    while (size > 0) {
-      pollfd wait{fd_, POLLIN, 0};
-      if (::poll(&wait, 1, patience_ms) <= 0) return false;
-      const auto got = ::recv(fd_, room, size, 0);
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) return false;
-      room += got;
-      size -= static_cast<std::size_t>(got);
-    }
-    return true;
-  }
-
- private:
-  int fd_;
-};
-
 std::string why(const Failure& failure) {
   return failure.cause.empty() ? failure.text : failure.text + " (" + failure.cause + ")";
 }
 
+// Talks with the store of a stopped server: answers when asked to receive.
+class StoreLine : public Line {
+ public:
+  explicit StoreLine(server::Commands& commands) : commands_(commands) {}
+
+  Result<void> send(server::ControlMessage message) override {
+    waiting_.push_back(std::move(message));
+    return {};
+  }
+  Task<Result<server::ControlMessage>> receive() override {
+    auto request = std::move(waiting_.front());
+    waiting_.pop_front();
+    co_return co_await commands_.answer(std::move(request), conversation_);
+  }
+
+ private:
+  server::Commands& commands_;
+  server::Conversation conversation_;
+  std::deque<server::ControlMessage> waiting_;
+};
+
+class SocketLine : public Line {
+ public:
+  explicit SocketLine(ControlSocket socket) : socket_(std::move(socket)) {}
+  Result<void> send(server::ControlMessage message) override { return socket_.send(message); }
+  Task<Result<server::ControlMessage>> receive() override { co_return socket_.receive(); }
+
+ private:
+  ControlSocket socket_;
+};
+
 // The parts that commands need, without listeners.
-Task<void> answer_offline(host::World& world, store::EmbeddedEngine& engine, const config::Config& config,
-                          std::string request, std::string& reply) {
+Task<void> talk_offline(host::World& world, store::EmbeddedEngine& engine, const config::Config& config,
+                        const Talk& talk) {
   {
     const observe::Scope scope(world.log);
     directory::StoreDirectory directory(engine, world.shards, world.random, server::directory_settings(config));
-    const auto mailboxes = mailbox::make_mailboxes(engine, world.shards, world.clock, world.random, scope);
+    const auto mailboxes =
+        mailbox::make_mailboxes(engine, world.shards, world.clock, world.random, scope, message::make_structure);
     const auto queue = queue::make_queue(engine, world.shards, world.clock, world.random, scope);
     server::Commands commands({directory, directory, *mailboxes, *queue, engine, scope, {}, {}});
-    reply = co_await commands.answer(std::move(request));
+    StoreLine line(commands);
+    co_await talk(line);
+    co_await mailboxes->finished();
     // We may have been resumed from inside a task of one of these parts: let it end before they go.
     co_await world.clock.sleep_until(world.clock.now() + 1ms);
   }
   co_await engine.close();
 }
 
-}  // namespace
-
-std::optional<Result<std::string>> ask_socket(const std::string& path, const std::string& request) {
-  const Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (socket.fd() < 0 || path.size() >= sizeof address.sun_path) return std::nullopt;
-  std::memcpy(address.sun_path, path.data(), path.size());
-  if (::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    if (errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR) return std::nullopt;
-    return failure(Failure::Kind::refused, "F-6203", "The control socket cannot be opened", std::strerror(errno));
-  }
-  const std::string framed = store::Key().string(request).take();
-  char head[4];
-  if (!socket.send_all(framed) || !socket.receive_exactly(head, sizeof head)) {
-    return failure(Failure::Kind::temporary, "F-6204", "The server does not answer");
-  }
-  std::string reply(store::Parser(Bytes(head, sizeof head)).u32(), '\0');
-  if (!socket.receive_exactly(reply.data(), reply.size())) {
-    return failure(Failure::Kind::temporary, "F-6205", "The server stopped in the middle of its answer");
-  }
-  return reply;
+Task<void> ask_once(Line& line, const std::string& request, std::string& reply) {
+  server::ControlMessage message{request, {}};
+  static_cast<void>(line.send(std::move(message)));
+  auto answer = co_await line.receive();
+  if (answer) reply = std::move(answer->json);
 }
 
-Result<std::string> ask_store(const config::Config& config, const std::string& request) {
+Result<void> talk_to_store(const config::Config& config, const Talk& talk) {
   SiteOptions options;
   options.log.least = observe::Level::warning;
   options.shards = 1;
@@ -112,9 +85,68 @@ Result<std::string> ask_store(const config::Config& config, const std::string& r
   if (!world) return failed(world);
   auto engine = open_store(**world, *(*world)->disk, config, observe::Scope((*world)->log));
   if (!engine) return failed(engine);
-  std::string reply;
-  run_to_end(**world, answer_offline(**world, **engine, config, request, reply));
+  run_to_end(**world, talk_offline(**world, **engine, config, talk));
   engine->reset();
+  return {};
+}
+
+}  // namespace
+
+std::optional<Result<std::string>> ask_socket(const std::string& path, const std::string& request) {
+  auto socket = ControlSocket::open(path);
+  if (!socket) return std::nullopt;
+  if (!*socket) return failed(*socket);
+  const server::ControlMessage message{request, {}};
+  auto sent = (*socket)->send(message);
+  if (!sent) return failed(sent);
+  auto reply = (*socket)->receive();
+  if (!reply) return failed(reply);
+  return std::move(reply->json);
+}
+
+Result<std::string> ask_store(const config::Config& config, const std::string& request) {
+  std::string reply;
+  auto done = talk_to_store(config, [&](Line& line) { return ask_once(line, request, reply); });
+  if (!done) return failed(done);
+  return reply;
+}
+
+int talk(const Context& context, const Talk& work) {
+  const auto loaded = config::load(context.config_path);
+  if (!loaded.good()) {
+    complain(config::to_string(loaded.problems));
+    return ExitCode::wrong_configuration;
+  }
+  Result<void> done;
+  auto socket = ControlSocket::open(loaded.config.control_socket());
+  if (socket && *socket) {
+    SocketLine line(std::move(**socket));
+    TaskGroup tasks;  // Nothing waits on this line but in the system: the task ends before start() returns.
+    tasks.start(work(line));
+  } else {
+    done = socket ? Result<void>(failed(*socket)) : talk_to_store(loaded.config, work);
+  }
+  if (done) return ExitCode::done;
+  const bool busy = done.error().code == folder_is_busy;
+  complain(busy ? context.say("error.busy", {loaded.config.server.data}) : why(done.error()));
+  return busy ? ExitCode::busy : ExitCode::failed;
+}
+
+Result<server::ControlMessage> checked(Result<server::ControlMessage> reply, boost::json::value& result) {
+  if (!reply) return reply;
+  boost::system::error_code wrong;
+  boost::json::value parsed = boost::json::parse(reply->json, wrong);
+  const auto* object = parsed.if_object();
+  const auto* good = object ? object->if_contains("ok") : nullptr;
+  if (wrong || good == nullptr || !good->is_bool()) {
+    return failure(Failure::Kind::permanent, "F-6207", "The server's answer makes no sense");
+  }
+  if (!good->get_bool()) {
+    const auto* error = object->if_contains("error");
+    return failure(Failure::Kind::permanent, "F-6208",
+                   error && error->is_string() ? std::string(error->get_string()) : std::string("refused"));
+  }
+  if (const auto* found = object->if_contains("result")) result = *found;
   return reply;
 }
 

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <boost/json.hpp>
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "base/result.hpp"
+#include "base/task.hpp"
 #include "cli/context.hpp"
 #include "config/schema.hpp"
+#include "server/control_message.hpp"
 
 namespace facteur::cli {
 
@@ -16,6 +19,22 @@ std::optional<Result<std::string>> ask_socket(const std::string& path, const std
 
 // The same request at the store itself. Fails with folder_is_busy (site.hpp) when another process has it.
 Result<std::string> ask_store(const config::Config& config, const std::string& request);
+
+// A conversation of many requests: replies come in the order of the requests, and several may be on their way.
+class Line {
+ public:
+  virtual ~Line() = default;
+  virtual Result<void> send(server::ControlMessage message) = 0;
+  virtual Task<Result<server::ControlMessage>> receive() = 0;
+};
+using Talk = std::function<Task<void>(Line& line)>;
+
+// Loads the configuration, and runs `work` with a line to the running server, or else to the store. What went wrong
+// before `work` began is complained of; 0 if it ran.
+int talk(const Context& context, const Talk& work);
+
+// The member "result" of a reply that is good; else what the server said as a Failure.
+Result<server::ControlMessage> checked(Result<server::ControlMessage> reply, boost::json::value& result);
 
 struct Reply {
   int exit_code = ExitCode::done;

@@ -11,6 +11,7 @@
 #include "cli/configuration.hpp"
 #include "cli/context.hpp"
 #include "cli/demo.hpp"
+#include "cli/import.hpp"
 #include "cli/password.hpp"
 #include "cli/print.hpp"
 #include "cli/serve.hpp"
@@ -31,6 +32,8 @@ struct Values {
   bool keep_old = false, shared_secret = false, no_password = false;
   FirstConfiguration first;
   DemoOptions demo;
+  ImportOptions import;
+  ExportOptions out{.format = "mbox", .dialect = "mboxrd"};
 };
 
 class CommandLine {
@@ -53,6 +56,7 @@ class CommandLine {
     add_account_commands();
     add_alias_commands();
     add_queue_commands();
+    add_moving_commands();
   }
 
   int run(int argc, char** argv) {
@@ -272,6 +276,21 @@ class CommandLine {
     entry("hold", {{"command", "queue.hold"}, {"on", true}}, true);
     entry("release", {{"command", "queue.hold"}, {"on", false}}, true);
     entry("delete", {{"command", "queue.delete"}}, true);
+  }
+
+  void add_moving_commands() {
+    auto* in = command(&app_, "import", [this] { return import_letters(context_, values_.import); });
+    in->add_option("address", values_.import.address, say("help.address"))->required();
+    in->add_option("source", values_.import.source, say("help.import.source"))->required();
+    in->add_option("--into", values_.import.into, say("help.import.into"));
+    in->add_option("--format", values_.import.format, say("help.import.format"));
+    in->add_flag("--again", values_.import.again, say("help.import.again"));
+    auto* out = command(&app_, "export", [this] { return export_letters(context_, values_.out); });
+    out->add_option("address", values_.out.address, say("help.address"))->required();
+    out->add_option("target", values_.out.target, say("help.export.target"))->required();
+    out->add_option("--format", values_.out.format, say("help.export.format"));
+    out->add_option("--dialect", values_.out.dialect, say("help.export.dialect"));
+    out->add_option("--mailbox", values_.out.mailboxes, say("help.export.mailbox"));
   }
 
   CLI::App app_;

@@ -19,8 +19,9 @@ using store::Key;
 //   h cid name -> uid             x cid modseq -> change      t cid modseq -> tombstone
 //   X type modseq -> id           T type modseq -> tombstone  r thread   g hash -> thread   q cid thread -> counts
 //   F cid modseq run of flag changes
+//   k cid source -> uid (what was imported already)
 //   w number -> keyword           V cid level n packed rows   E cid column uid packed columns
-inline constexpr std::string_view subspaces = "CnSIJPmhxtXTrgqwVEFA";
+inline constexpr std::string_view subspaces = "CnSIJPmhxtXTrgqkwVEFA";
 
 inline Key of(char subspace, AccountId account) { return std::move(Key(subspace).u32(account.value)); }
 
@@ -53,6 +54,7 @@ inline Key thread_key(AccountId a, std::uint64_t hash) { return std::move(of('g'
 inline Key thread_counts(AccountId a, MailboxId c, ThreadId t) {
   return std::move(of('q', a).u48(c.value).u48(t.value));
 }
+inline Key source(AccountId a, MailboxId c, Bytes name) { return std::move(of('k', a).u48(c.value).raw(name)); }
 inline Key keyword(AccountId a, std::uint16_t number) { return std::move(of('w', a).u16(number)); }
 // Level 0: base chunks by first uid; level 1: blocks of later changes by number.
 inline Key rows(AccountId a, MailboxId c, std::uint8_t level, std::uint32_t number) {

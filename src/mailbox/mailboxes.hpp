@@ -53,6 +53,9 @@ struct Placing {
   std::uint8_t flag_bits = 0;  // Flags::Bit.
   std::vector<std::string> keywords;
   std::optional<UtcTime> received;  // INTERNALDATE; now if absent.
+  // append() only: what names the message where it is imported from (at most 64 octets). If this mailbox was ever given
+  // one of this name it is passed over, and its Placed has uid 0. Empty: always filed.
+  std::string source;
 };
 struct Placed {
   MailboxId mailbox;

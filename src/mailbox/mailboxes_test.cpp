@@ -160,6 +160,31 @@ TEST_CASE("mailbox: Filings into the same accounts from several shards at once a
   }
 }
 
+TEST_CASE("mailbox: What was imported under a name is not imported again, in this mailbox, even after it was removed") {
+  Stage stage;
+  const MailboxId inbox = stage.box(anne, "INBOX").id;
+  const auto import = [&](MailboxId mailbox, const std::vector<std::string>& sources) {
+    std::vector<std::pair<NewMessage, Placing>> messages(sources.size());
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      messages[i].first.octets = hello;
+      messages[i].second.source = sources[i];
+    }
+    std::string out;
+    for (const auto& placed : stage.get(stage.mailboxes->append(anne, mailbox, std::move(messages)))) {
+      out += std::to_string(placed.uid.value) + " ";
+    }
+    return out;
+  };
+  CHECK(import(inbox, {"a", "b", "a", ""}) == "1 2 0 3 ");
+  stage.restart();
+  CHECK(import(inbox, {"a", "c", ""}) == "0 4 5 ");
+  CHECK(import(inbox, {"b", "a"}) == "0 0 ");
+  CHECK(stage.view(anne, "INBOX")->size() == 5);
+  stage.get(stage.mailboxes->expunge(anne, inbox, std::vector<Uid>{Uid(1)}, true));
+  CHECK(import(inbox, {"a"}) == "0 ");
+  CHECK(import(stage.box(anne, "Sent").id, {"a"}) == "1 ");
+}
+
 TEST_RFC("9051 §6.3.4", "CREATE makes missing parents, ignores a separator at the end") {
   Stage stage;
   CHECK(stage.code(stage.mailboxes->create(anne, "Work/2026/")) == "-");

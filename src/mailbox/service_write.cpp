@@ -245,18 +245,28 @@ Task<Result<std::vector<Placed>>> Service::append_here(AccountId id, MailboxId m
   if (container == nullptr || !container->selectable || container->kind != ContainerKind::mail) {
     co_return failure(Failure::Kind::permanent, no_such_mailbox, "No such mailbox");
   }
+  const UidValidity uidvalidity = container->uidvalidity;
   std::vector<Placed> placed;
   store::Batch batch;
   for (std::size_t i = 0; i < prepared.size(); ++i) {
+    const std::string& source = placings[i].source;
+    auto known = source.empty() ? Result<bool>(false) : transaction.imported(mailbox, source);
+    if (!known) co_return failed(known);
+    if (*known) {
+      placed.push_back({mailbox, uidvalidity, Uid{}, ItemId{}});
+      continue;
+    }
     auto put_there = put(transaction, prepared[i], 0, placings[i], Target{.mailbox = mailbox});
     if (!put_there) co_return failed(put_there);
+    if (!source.empty()) transaction.remember_import(mailbox, source, put_there->uid);
     placed.push_back(*put_there);
     add_blob(batch, prepared[i]);
   }
+  if (std::ranges::all_of(placed, [](const Placed& one) { return one.uid == Uid{}; })) co_return placed;
   auto committed = co_await account->commit(transaction, std::move(batch), std::move(held));
   if (!committed) co_return failed(committed);
   for (std::size_t i = 0; i < prepared.size() && structure_; ++i) {
-    if (!prepared[i].streamed) continue;
+    if (!prepared[i].streamed || placed[i].uid == Uid{}) continue;
     tasks_[shards_.current()]->start(make_structure_late(id, placed[i].item, prepared[i].blob));
   }
   co_return placed;

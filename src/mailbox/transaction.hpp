@@ -110,6 +110,9 @@ class Transaction {
   Result<Uid> move(MailboxId from, Uid uid, MailboxId to, MessageId mid = {});
   // MAPI, DAV: new content. E-mail becomes a new item with a new UID and the same MID; others keep item, UID, name.
   Result<void> edit(MessageId mid, const BlobId& blob, std::uint32_t size, std::string version);
+  // Whether a message was ever imported into the container under this name; and that one was, now.
+  Result<bool> imported(MailboxId container, Bytes source) const;
+  void remember_import(MailboxId container, Bytes source, Uid uid);
   Result<void> set_structure(ItemId item, std::string structure);  // The cached record only: no modseq.
 
   // ---- trash

@@ -551,6 +551,17 @@ Result<void> Transaction::set_structure(ItemId id, std::string structure) {
   return {};
 }
 
+Result<bool> Transaction::imported(MailboxId container, Bytes source) const {
+  auto found = layer_.get(keys::source(account_, container, source));
+  if (!found) return failed(found);
+  return found->has_value();
+}
+
+void Transaction::remember_import(MailboxId container, Bytes source, Uid uid) {
+  any_ = true;
+  layer_.put(keys::source(account_, container, source).take(), store::Key().u32(uid.value).take());
+}
+
 // ---- trash
 
 Result<Transaction::Undeleted> Transaction::undelete(Uid trashed, MailboxId to) {

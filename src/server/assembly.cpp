@@ -170,8 +170,9 @@ void Server::Parts::make_services(Server& server) {
   commands =
       std::make_unique<Commands>(CommandDoors{directory, directory, *mailboxes, *queue, engine, scope,
                                               [this] { return status(); }, [&server] { return server.reload(); }});
-  control = make_control_service(
-      {doors.clock, [&server](std::string request) { return server.command(std::move(request)); }});
+  control = make_control_service({doors.clock, [&server](ControlMessage request, Conversation& conversation) {
+                                    return server.command(std::move(request), conversation);
+                                  }});
   if (!doors.gauge) return;
   doors.gauge("connections_open", "Connections open now", [this] { return static_cast<double>(budget.open()); });
   doors.gauge("store_healthy", "1 while the store takes new mail",
@@ -371,6 +372,10 @@ Task<std::string> Server::reload() {
 }
 
 Task<std::string> Server::command(std::string request) { return parts_->commands->answer(std::move(request)); }
+
+Task<ControlMessage> Server::command(ControlMessage request, Conversation& conversation) {
+  return parts_->commands->answer(std::move(request), conversation);
+}
 
 std::shared_ptr<const config::Config> Server::config() const { return parts_->published.get(); }
 

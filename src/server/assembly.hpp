@@ -16,6 +16,7 @@
 #include "dns/resolver.hpp"
 #include "observe/event.hpp"
 #include "server/certificates.hpp"
+#include "server/control_message.hpp"
 #include "store/engine.hpp"
 #include "world/clock.hpp"
 #include "world/disk.hpp"
@@ -43,6 +44,8 @@ struct Doors {
 // What the directory takes from the configuration.
 directory::Settings directory_settings(const config::Config& config);
 
+struct Conversation;  // commands.hpp
+
 class Server {
  public:
   // `load_again` reads the configuration from where it came (for reload; may block); null: it never changes.
@@ -63,6 +66,7 @@ class Server {
 
   // On shard 0: a request as the control socket takes it (server/commands.hpp).
   Task<std::string> command(std::string request);
+  Task<ControlMessage> command(ControlMessage request, Conversation& conversation);
 
   std::shared_ptr<const config::Config> config() const;
 

@@ -394,7 +394,9 @@ TEST_CASE("control requests: any segmentation, several on one connection; too lo
   ShardListeners listeners({s.machine.clock, s.machine.network, s.machine.random, budget, [] { return nullptr; }},
                            observe::Scope(s.world.events));
   struct Echo {
-    static Task<std::string> answer(std::string request) { co_return "<" + request + ">"; }
+    static Task<ControlMessage> answer(ControlMessage request, Conversation&) {
+      co_return ControlMessage{"<" + request.json + ">", request.octets + request.octets};
+    }
   };
   std::shared_ptr<Service> service = make_control_service({s.machine.clock, Echo::answer});
   ListenerPlan plan;
@@ -410,6 +412,10 @@ TEST_CASE("control requests: any segmentation, several on one connection; too lo
   CHECK(s.read(*stream, "hello>") == reply);
   s.write(*stream, one);
   CHECK(s.read(*stream, "hello>") == reply);
+  // Octets behind the JSON, both ways.
+  const std::string with_octets = framed(ControlMessage{"big", "abc"});
+  for (const char c : with_octets) s.write(*stream, std::string(1, c));
+  CHECK(s.read(*stream, "abcabc") == framed(ControlMessage{"<big>", "abcabc"}));
   s.write(*stream, store::Key().u32(longest_control_request + 1).take());
   CHECK(s.read(*stream, "").empty());
   for (std::size_t size = 0; size < one.size(); ++size) {

@@ -7,6 +7,8 @@
 
 #include "base/ascii.hpp"
 #include "observe/timestamp.hpp"
+#include "server/asked.hpp"
+#include "server/transfers.hpp"
 
 namespace facteur::server {
 
@@ -14,38 +16,6 @@ namespace {
 
 namespace json = boost::json;
 using Answer = Result<json::value>;
-
-// The members of a request. Whatever is missing or of another type is as if it were empty.
-class Asked {
- public:
-  explicit Asked(const json::object& object) : object_(object) {}
-
-  std::string text(std::string_view name) const {
-    const auto* value = object_.if_contains(name);
-    return value && value->is_string() ? std::string(value->get_string()) : std::string();
-  }
-  bool flag(std::string_view name) const {
-    const auto* value = object_.if_contains(name);
-    return value && value->is_bool() && value->get_bool();
-  }
-  std::optional<std::uint64_t> number(std::string_view name) const {
-    const auto* value = object_.if_contains(name);
-    if (!value || !value->is_int64() || value->get_int64() < 0) return std::nullopt;
-    return static_cast<std::uint64_t>(value->get_int64());
-  }
-  std::vector<std::string> texts(std::string_view name) const {
-    std::vector<std::string> out;
-    const auto* value = object_.if_contains(name);
-    if (!value || !value->is_array()) return out;
-    for (const auto& item : value->get_array()) {
-      if (item.is_string()) out.emplace_back(item.get_string());
-    }
-    return out;
-  }
-
- private:
-  const json::object& object_;
-};
 
 json::array array_of(const std::vector<std::string>& texts) {
   json::array out;
@@ -326,17 +296,26 @@ const std::map<std::string_view, Command> commands{
 std::string refused(std::string_view code, std::string_view text) {
   return json::serialize(json::object{{"ok", false}, {"code", code}, {"error", text}});
 }
+std::string accepted(json::value result) {
+  return json::serialize(json::object{{"ok", true}, {"result", std::move(result)}});
+}
 
 }  // namespace
 
-Task<std::string> Commands::answer(std::string request) {
+Task<ControlMessage> Commands::answer(ControlMessage request, Conversation& conversation) {
   boost::system::error_code wrong;
-  const json::value parsed = json::parse(request, wrong);
-  if (wrong || !parsed.is_object()) co_return refused("F-6106", "The request is not a JSON object");
+  const json::value parsed = json::parse(request.json, wrong);
+  if (wrong || !parsed.is_object()) co_return ControlMessage{refused("F-6106", "The request is not a JSON object"), {}};
   const Asked asked(parsed.get_object());
   const std::string name = asked.text("command");
+  if (is_transfer(name)) {
+    auto moved = co_await transfer(doors_, conversation, asked, std::move(request.octets));
+    if (!moved) co_return ControlMessage{refused(moved.error().code, moved.error().text), {}};
+    co_return ControlMessage{accepted(std::move(moved->result)), std::move(moved->octets)};
+  }
   const auto command = commands.find(name);
-  if (command == commands.end()) co_return refused("F-6107", "There is no command \"" + name + "\"");
+  if (command == commands.end())
+    co_return ControlMessage{refused("F-6107", "There is no command \"" + name + "\""), {}};
   auto result = co_await command->second(doors_, asked);
   std::string object;
   for (const auto* member : {"address", "id", "name"}) object = object.empty() ? asked.text(member) : object;
@@ -344,8 +323,15 @@ Task<std::string> Commands::answer(std::string request) {
       .field("command", name)
       .field("object", object)
       .field("result", result ? "done" : "failed");
-  if (!result) co_return refused(result.error().code, result.error().text);
-  co_return json::serialize(json::object{{"ok", true}, {"result", std::move(*result)}});
+  if (!result) co_return ControlMessage{refused(result.error().code, result.error().text), {}};
+  co_return ControlMessage{accepted(std::move(*result)), {}};
+}
+
+Task<std::string> Commands::answer(std::string request) {
+  Conversation conversation;
+  ControlMessage message{std::move(request), {}};
+  auto reply = co_await answer(std::move(message), conversation);
+  co_return std::move(reply.json);
 }
 
 }  // namespace facteur::server

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "base/task.hpp"
@@ -13,6 +14,7 @@
 #include "mailbox/mailboxes.hpp"
 #include "observe/event.hpp"
 #include "queue/queue.hpp"
+#include "server/control_message.hpp"
 #include "store/engine.hpp"
 
 namespace facteur::server {
@@ -22,11 +24,19 @@ struct CommandDoors {
   directory::Admin& admin;
   mailbox::Mailboxes& mailboxes;
   queue::Queue& queue;
-  const store::Engine& engine;
+  store::Engine& engine;
   observe::Scope scope;
   // What only a running server can say and do; empty without one.
   std::function<std::string()> status;        // Members of a JSON object, without braces; may be empty.
   std::function<Task<std::string>()> reload;  // Problems, one a line; empty: the new configuration is in force.
+};
+
+// What one connection has begun: an import goes through many requests (transfers.hpp).
+struct Conversation {
+  mailbox::AccountId account;
+  mailbox::MailboxId mailbox;
+  std::unique_ptr<store::Upload> upload;  // A message that comes in pieces.
+  std::string head;                       // Its first octets.
 };
 
 class Commands {
@@ -34,7 +44,8 @@ class Commands {
   explicit Commands(CommandDoors doors) : doors_(std::move(doors)) {}
 
   // Never fails: what is wrong is said in the reply. On any shard.
-  Task<std::string> answer(std::string request);
+  Task<ControlMessage> answer(ControlMessage request, Conversation& conversation);
+  Task<std::string> answer(std::string request);  // One without octets.
 
  private:
   CommandDoors doors_;

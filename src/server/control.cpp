@@ -11,20 +11,30 @@ class ControlService : public Service {
   explicit ControlService(ControlDoors doors) : doors_(std::move(doors)) {}
 
   Task<void> serve(Connection connection) override {
+    Conversation conversation;
     while (true) {
       const Instant idle = doors_.clock.now() + 60s;
       auto readable = co_await connection.stream->readable(idle, connection.drain);
       if (!readable || connection.drain->fired()) co_return;
       auto head = co_await read_exactly(*connection.stream, 4);
       if (head.size() != 4) co_return;
-      const std::size_t size = store::Parser(head).u32();
+      const std::uint32_t length = store::Parser(head).u32();
+      const std::size_t size = length & ~octets_follow;
       if (size > longest_control_request) co_return;
-      std::string request = co_await read_exactly(*connection.stream, size);
-      if (request.size() != size) co_return;
-      const std::string reply = co_await doors_.answer(std::move(request));
-      const std::string framed = store::Key().string(reply).take();
+      ControlMessage request;
+      request.json = co_await read_exactly(*connection.stream, size);
+      if (request.json.size() != size) co_return;
+      if ((length & octets_follow) != 0) {
+        head = co_await read_exactly(*connection.stream, 4);
+        const std::size_t more = store::Parser(head).u32();
+        if (head.size() != 4 || more > longest_control_octets) co_return;
+        request.octets = co_await read_exactly(*connection.stream, more);
+        if (request.octets.size() != more) co_return;
+      }
+      const auto reply = co_await doors_.answer(std::move(request), conversation);
       const Instant deadline = doors_.clock.now() + 30s;
-      if (!co_await connection.stream->write(framed, deadline)) co_return;
+      const std::string out = framed(reply);
+      if (!co_await connection.stream->write(out, deadline)) co_return;
     }
   }
 

@@ -1,0 +1,43 @@
+#include "cli/progress.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace facteur::cli {
+
+using namespace std::chrono_literals;
+
+Progress::Progress(const Context& context)
+    : context_(context),
+      visible_(!context.json && ::isatty(STDERR_FILENO) == 1),
+      began_(std::chrono::steady_clock::now()),
+      shown_(began_) {}
+
+Progress::~Progress() {
+  if (visible_) std::fputs("\r\x1b[K", stderr);
+}
+
+double Progress::seconds() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
+}
+
+void Progress::add(std::uint64_t messages, std::uint64_t octets) {
+  messages_ += messages;
+  octets_ += octets;
+  if (!visible_ || std::chrono::steady_clock::now() - shown_ < 200ms) return;
+  shown_ = std::chrono::steady_clock::now();
+  show();
+}
+
+void Progress::show() {
+  const double passed = seconds();
+  const std::string line = context_.say(
+      "move.progress", {std::to_string(messages_), fmt::format("{:.1f}", static_cast<double>(octets_) / 1048576),
+                        fmt::format("{:.0f}", passed > 0 ? static_cast<double>(messages_) / passed : 0)});
+  std::fputs(("\r" + line + "\x1b[K").c_str(), stderr);
+  std::fflush(stderr);
+}
+
+}  // namespace facteur::cli

@@ -1,0 +1,217 @@
+#include "server/transfers.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace facteur::server {
+namespace {
+
+using mailbox::NewMessage;
+using mailbox::Placing;
+
+constexpr std::size_t head_octets = 64 * 1024;  // What threads are found by.
+
+Failure no_sense(std::string_view code) { return {Failure::Kind::permanent, code, "The request makes no sense", {}}; }
+
+Result<mailbox::AccountId> account_of(const CommandDoors& doors, const Asked& asked) {
+  auto found = doors.directory.account_of_login(asked.text("address"));
+  if (!found) return failed(found);
+  if (*found) return (*found)->id;
+  return failure(Failure::Kind::permanent, "F-6110", "There is no account " + asked.text("address"));
+}
+
+// ---- import
+
+Task<Result<Transferred>> open_mailbox(const CommandDoors& doors, Conversation& conversation, const Asked& asked) {
+  auto account = account_of(doors, asked);
+  if (!account) co_return failed(account);
+  const std::string path = asked.text("mailbox");
+  auto found = co_await doors.mailboxes.find(*account, path);
+  if (!found) co_return failed(found);
+  conversation.account = *account;
+  conversation.upload.reset();
+  if (*found && (*found)->selectable) {
+    conversation.mailbox = (*found)->id;
+  } else {
+    auto made = co_await doors.mailboxes.create(*account, path);
+    if (!made) co_return failed(made);
+    conversation.mailbox = *made;
+    // RFC 9051 §6.3.7: many clients show only what is subscribed.
+    static_cast<void>(co_await doors.mailboxes.subscribe(*account, path, true));
+  }
+  doors.scope.event("import_began").field("object", asked.text("address")).field("mailbox", path);
+  co_return Transferred{json::object{}, {}};
+}
+
+Task<Result<Transferred>> take_piece(const CommandDoors& doors, Conversation& conversation, std::string octets) {
+  if (!conversation.upload) {
+    conversation.upload = doors.engine.upload();
+    conversation.head.clear();
+  }
+  auto& head = conversation.head;
+  if (head.size() < head_octets) head.append(octets, 0, head_octets - head.size());
+  auto taken = co_await conversation.upload->append(octets);
+  if (!taken) {
+    conversation.upload.reset();
+    co_return failed(taken);
+  }
+  co_return Transferred{json::object{}, {}};
+}
+
+Placing placing_of(const Asked& one, const Conversation& conversation) {
+  Placing placing;
+  placing.account = conversation.account;
+  placing.source = one.text("source").substr(0, 64);
+  placing.flag_bits = static_cast<std::uint8_t>(one.number("flags").value_or(0) & 31);
+  placing.keywords = one.texts("keywords");
+  if (const auto received = one.signed_number("received")) placing.received = UtcTime{*received};
+  return placing;
+}
+
+Task<Result<Transferred>> file_messages(const CommandDoors& doors, Conversation& conversation, const Asked& asked,
+                                        std::string octets) {
+  const auto* list = asked.array("messages");
+  if (conversation.mailbox == mailbox::MailboxId{} || list == nullptr || list->size() > transfer_messages) {
+    co_return std::unexpected(no_sense("F-6111"));
+  }
+  std::vector<std::pair<NewMessage, Placing>> messages;
+  std::size_t used = 0;
+  for (const auto& item : *list) {
+    if (!item.is_object()) co_return std::unexpected(no_sense("F-6112"));
+    const Asked one(item.get_object());
+    NewMessage message;
+    if (one.flag("in_pieces")) {
+      if (!conversation.upload) co_return std::unexpected(no_sense("F-6113"));
+      conversation.upload->finish();
+      message.upload = std::move(conversation.upload);
+      message.head = std::move(conversation.head);
+    } else {
+      const std::size_t size = one.number("size").value_or(octets.size() + 1);
+      if (size > octets.size() - used) co_return std::unexpected(no_sense("F-6114"));
+      message.octets = octets.substr(used, size);
+      used += size;
+    }
+    messages.emplace_back(std::move(message), placing_of(one, conversation));
+  }
+  octets = {};
+  auto placed = co_await doors.mailboxes.append(conversation.account, conversation.mailbox, std::move(messages));
+  if (!placed) co_return failed(placed);
+  const auto imported =
+      std::ranges::count_if(*placed, [](const mailbox::Placed& one) { return one.uid != mailbox::Uid{}; });
+  json::object result{{"imported", imported}, {"known", static_cast<std::int64_t>(placed->size()) - imported}};
+  co_return Transferred{std::move(result), {}};
+}
+
+// ---- export
+
+struct Opened {
+  mailbox::AccountId account;
+  std::shared_ptr<const mailbox::View> view;
+};
+
+Task<Result<Opened>> open_view(const CommandDoors& doors, const Asked& asked) {
+  auto account = account_of(doors, asked);
+  if (!account) co_return failed(account);
+  auto found = co_await doors.mailboxes.find(*account, asked.text("mailbox"));
+  if (!found) co_return failed(found);
+  if (!*found || !(*found)->selectable) {
+    co_return failure(Failure::Kind::permanent, "F-6115", "There is no mailbox " + asked.text("mailbox"));
+  }
+  auto view = co_await doors.mailboxes.view(*account, (*found)->id);
+  if (!view) co_return failed(view);
+  co_return Opened{*account, std::move(*view)};
+}
+
+Task<Result<Transferred>> list_mailboxes(const CommandDoors& doors, const Asked& asked) {
+  auto account = account_of(doors, asked);
+  if (!account) co_return failed(account);
+  auto list = co_await doors.mailboxes.list(*account);
+  if (!list) co_return failed(list);
+  json::array out;
+  for (const auto& box : *list) {
+    if (!box.selectable) continue;
+    out.push_back(json::object{{"path", box.path}, {"messages", box.total}, {"bytes", box.bytes}});
+  }
+  co_return Transferred{std::move(out), {}};
+}
+
+json::object told(const mailbox::Row& row, const std::vector<std::string>& keywords) {
+  json::array words;
+  for (const auto number : row.flags.keywords) {
+    if (number < keywords.size() && !keywords[number].empty()) words.emplace_back(keywords[number]);
+  }
+  return {{"uid", row.uid.value},    {"id", row.mid.value},          {"size", row.size},
+          {"flags", row.flags.bits}, {"keywords", std::move(words)}, {"received", row.received.milliseconds}};
+}
+
+Task<Result<Transferred>> give_messages(const CommandDoors& doors, const Asked& asked) {
+  auto opened = co_await open_view(doors, asked);
+  if (!opened) co_return failed(opened);
+  auto keywords = doors.mailboxes.keywords(opened->account);
+  if (!keywords) co_return failed(keywords);
+  const auto& view = *opened->view;
+  json::array messages;
+  Transferred out;
+  std::uint64_t last = asked.number("after").value_or(0);
+  std::size_t at =
+      last >= UINT32_MAX ? view.size() : view.lower_bound(mailbox::Uid(static_cast<std::uint32_t>(last + 1)));
+  for (; at < view.size() && messages.size() < transfer_messages && out.octets.size() < transfer_batch; ++at) {
+    const mailbox::Row row = view.row(at);
+    last = row.uid.value;
+    json::object message = told(row, *keywords);
+    auto text = co_await doors.mailboxes.text(opened->account, row);
+    if (!text) {  // One that is damaged does not stop the others.
+      message["error"] = text.error().text;
+    } else if (text->size() > transfer_piece) {
+      message["size"] = text->size();
+      message["in_pieces"] = true;
+    } else {
+      message["size"] = text->size();
+      out.octets += text->prefix;
+      for (const Bytes piece : text->content.pieces()) out.octets += piece;
+    }
+    messages.push_back(std::move(message));
+  }
+  out.result = json::object{{"messages", std::move(messages)}, {"last", last}, {"more", at < view.size()}};
+  co_return out;
+}
+
+Task<Result<Transferred>> give_piece(const CommandDoors& doors, const Asked& asked) {
+  auto opened = co_await open_view(doors, asked);
+  if (!opened) co_return failed(opened);
+  const auto uid = mailbox::Uid(static_cast<std::uint32_t>(asked.number("uid").value_or(0)));
+  const auto row = opened->view->find(uid);
+  if (!row) co_return failure(Failure::Kind::permanent, "F-6116", "The message is not there any more");
+  auto text = co_await doors.mailboxes.text(opened->account, opened->view->row(*row));
+  if (!text) co_return failed(text);
+  const std::uint64_t offset = asked.number("offset").value_or(0);
+  Transferred out;
+  if (offset < text->prefix.size()) out.octets = text->prefix.substr(offset);
+  const std::uint64_t inside = offset > text->prefix.size() ? offset - text->prefix.size() : 0;
+  if (out.octets.size() < transfer_piece) out.octets += text->content.slice(inside, transfer_piece - out.octets.size());
+  out.result = json::object{{"size", text->size()}};
+  co_return out;
+}
+
+Task<Result<Transferred>> unknown(std::string command) {
+  co_return failure(Failure::Kind::permanent, "F-6117", "There is no command \"" + command + "\"");
+}
+
+}  // namespace
+
+bool is_transfer(std::string_view command) { return command.starts_with("import.") || command.starts_with("export."); }
+
+Task<Result<Transferred>> transfer(const CommandDoors& doors, Conversation& conversation, const Asked& asked,
+                                   std::string octets) {
+  const std::string command = asked.text("command");
+  if (command == "import.mailbox") return open_mailbox(doors, conversation, asked);
+  if (command == "import.piece") return take_piece(doors, conversation, std::move(octets));
+  if (command == "import.messages") return file_messages(doors, conversation, asked, std::move(octets));
+  if (command == "export.mailboxes") return list_mailboxes(doors, asked);
+  if (command == "export.messages") return give_messages(doors, asked);
+  if (command == "export.piece") return give_piece(doors, asked);
+  return unknown(command);
+}
+
+}  // namespace facteur::server

@@ -1,0 +1,31 @@
+// Many messages in and out of a mailbox, over the control socket: what `facteur import` and `facteur export` ask for.
+//
+//   import.mailbox   address, mailbox            the mailbox is there now; what follows on this connection goes into it
+//   import.piece     and octets                  the next octets of one large message
+//   import.messages  messages, and octets        files them all in one commit; says how many were new
+//   export.mailboxes address                     the mailboxes, with their counts
+//   export.messages  address, mailbox, after     the messages behind that UID, as many as fit, and their octets
+//   export.piece     address, mailbox, uid, offset   octets of one large message
+#pragma once
+
+#include <string_view>
+
+#include "server/asked.hpp"
+#include "server/commands.hpp"
+
+namespace facteur::server {
+
+inline constexpr std::size_t transfer_piece = 1024 * 1024;      // Of a large message.
+inline constexpr std::size_t transfer_batch = 2 * 1024 * 1024;  // Of many small ones: one commit, one reply.
+inline constexpr std::size_t transfer_messages = 1000;          // In one request or reply.
+
+struct Transferred {
+  json::value result;
+  std::string octets;
+};
+
+bool is_transfer(std::string_view command);
+Task<Result<Transferred>> transfer(const CommandDoors& doors, Conversation& conversation, const Asked& asked,
+                                   std::string octets);
+
+}  // namespace facteur::server
