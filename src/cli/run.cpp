@@ -12,6 +12,7 @@
 #include "cli/context.hpp"
 #include "cli/demo.hpp"
 #include "cli/import.hpp"
+#include "cli/message_file.hpp"
 #include "cli/password.hpp"
 #include "cli/print.hpp"
 #include "cli/serve.hpp"
@@ -57,6 +58,7 @@ class CommandLine {
     add_alias_commands();
     add_queue_commands();
     add_moving_commands();
+    add_message_commands();
   }
 
   int run(int argc, char** argv) {
@@ -276,6 +278,20 @@ class CommandLine {
     entry("hold", {{"command", "queue.hold"}, {"on", true}}, true);
     entry("release", {{"command", "queue.hold"}, {"on", false}}, true);
     entry("delete", {{"command", "queue.delete"}}, true);
+  }
+
+  void add_message_commands() {
+    auto* parent = group("message");
+    const auto on_file = [&](const std::string& name, int (*action)(const Context&, const std::string&)) {
+      command(parent, name, [this, action] {
+        return action(context_, values_.file);
+      })->add_option("file", values_.file, say("help.trace.file"));
+    };
+    on_file("show", message_show);
+    on_file("structure", message_structure);
+    on_file("headers", message_headers);
+    on_file("trace", trace);
+    on_file("verify", message_verify);
   }
 
   void add_moving_commands() {

@@ -8,19 +8,20 @@
 
 namespace facteur::cli {
 
+std::optional<std::string> read_message(const Context& context, const std::string& file) {
+  std::ifstream opened;
+  if (file != "-") opened.open(file, std::ios::binary);
+  std::istream& in = file == "-" ? std::cin : static_cast<std::istream&>(opened);
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  if ((file == "-" || opened.is_open()) && !in.bad()) return text;
+  complain(context.say("error.read", {file}));
+  return std::nullopt;
+}
+
 int trace(const Context& context, const std::string& file) {
-  std::string text;
-  if (file == "-") {
-    text.assign(std::istreambuf_iterator<char>(std::cin), {});
-  } else {
-    std::ifstream in(file, std::ios::binary);
-    if (!in) {
-      complain(context.say("error.read", {file}));
-      return ExitCode::failed;
-    }
-    text.assign(std::istreambuf_iterator<char>(in), {});
-  }
-  const auto way = message::analyse_trace(text);
+  const auto text = read_message(context, file);
+  if (!text) return ExitCode::failed;
+  const auto way = message::analyse_trace(*text);
   const auto language =
       context.language == observe::Language::fr ? message::Language::french : message::Language::english;
   print(context.json ? message::write_trace_json(way) + "\n" : message::write_trace(way, language));

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "base/ascii.hpp"
+#include "message/inert.hpp"
 #include "message/trace.hpp"
 
 namespace facteur::message {
@@ -100,18 +101,8 @@ std::string joined(const std::vector<std::string>& words) {
   return out;
 }
 
-// Header text on a terminal: control octets are shown, not obeyed; UTF-8 stays.
-std::string shown(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (ascii::is_control(c)) {
-      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
+// Line ends are ours; all other controls, and what changes direction or hides, came with the message.
+std::string shown(std::string_view text) { return inert_text(text, true); }
 
 std::string delay_text(const Hop& hop) {
   if (!hop.delay_seconds) return {};
@@ -162,7 +153,7 @@ std::string write_trace(const Trace& trace, Language language) {
   const std::string_view colon = language == Language::french ? " : " : ": ";
   std::string out;
   const auto line = [&](std::string_view name, std::string_view value) {
-    if (!value.empty()) out.append(name).append(colon).append(value).append("\n");
+    if (!value.empty()) out.append(name).append(colon).append(inert_text(value)).append("\n");
   };
   line(say.from, trace.from);
   line(say.to, trace.to);
@@ -184,14 +175,7 @@ std::string write_trace(const Trace& trace, Language language) {
   out += "\n";
   if (trace.total_seconds) out += fmt::format("{} {}\n", say.total, duration(*trace.total_seconds));
   if (!trace.added_by_sender.empty()) out += fmt::format("{} {}\n", say.below, joined(trace.added_by_sender));
-  // Line ends are ours; all other controls came with the message.
-  std::string safe;
-  for (std::size_t start = 0; start < out.size();) {
-    const std::size_t end = out.find('\n', start);
-    safe += shown(std::string_view(out).substr(start, end - start)) + "\n";
-    start = end + 1;
-  }
-  return safe;
+  return shown(out);
 }
 
 namespace {

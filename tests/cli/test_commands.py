@@ -117,6 +117,33 @@ class CommandsTest(unittest.TestCase):
         self.good("reload")
         self.assertIn("more.example", self.good("domain", "list"))
 
+    def test_a_message_in_a_file(self):
+        text = ("From: \x1b[31mMallory\x1b]0;owned\x07 <m@outside.example>\r\nTo: anne@example.org\r\n"
+                "Subject: =?utf-8?q?caf=C3=A9_=E2=80=AEtxt?=\r\nDate: Fri, 21 Nov 1997 09:55:06 -0600\r\n"
+                "Message-ID: <1@outside.example>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+                "--b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+                "Bonjour =1B[2Jl=C3=A0\r\n--b\r\nContent-Type: application/pdf; name=x.pdf\r\n"
+                "Content-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n--b--\r\n")
+        file = self.home / "m.eml"
+        file.write_bytes(text.encode())
+        for name in ("show", "structure", "headers", "trace", "verify"):
+            for more in ((), ("--json",), ("--lang", "fr")):
+                out = self.good("message", name, str(file), *more)
+                hidden = "" if (name, more) == ("trace", ("--json",)) else "\\u202e"  # Programs get it as it is.
+                self.assertNotRegex(out, f"[\\x00-\\x08\\x0b-\\x1f\\x7f{hidden}]", name)
+        self.assertIn("Bonjour", self.good("message", "show", str(file)))
+        self.assertIn("x.pdf", self.good("message", "show", str(file)))
+        structure = json.loads(self.good("message", "structure", str(file), "--json"))
+        self.assertEqual([p["part"] for p in structure["parts"]], ["", "1", "2"])
+        self.assertEqual(structure["parts"][2]["sha256"],
+                         "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824")
+        self.assertIn("[U+202E]", self.good("message", "headers", str(file)))
+        self.assertIn("Nothing is wrong", self.good("message", "verify", str(file), lang="C"))
+        bad = self.run_it("message", "verify", "-", stdin="Subject: x\n\n")
+        self.assertEqual(bad.returncode, 1)
+        self.assertIn("Date", bad.stdout)
+        self.assertEqual(self.run_it("message", "show", str(self.home / "none")).returncode, 1)
+
     def test_configuration(self):
         self.good("config", "check")
         self.config.write_text('hostname = "mx.example.org"\ndomain = ["example.org"]\n')
