@@ -133,6 +133,9 @@ void describe_session_limits(Limits& t, Visitor& v) {
   v.option(number({"connections", "Connections open at once, all listeners together."}, t.connections, {10, 1000000}));
   v.option(number({"connections_per_address", "Connections open at once from one address; loopback is not counted."},
                   t.connections_per_address, {1, 1000000}));
+  v.option(number({"connections_per_network",
+                   "Connections open at once from one network (IPv4: /24, IPv6: /56); loopback is not counted."},
+                  t.connections_per_network, {1, 1000000}));
 }
 
 void describe_timeouts(Limits& t, Visitor& v) {
@@ -141,6 +144,10 @@ void describe_timeouts(Limits& t, Visitor& v) {
       t.smtp_command_timeout, 5s, 1h));
   v.option(duration({"smtp_data_timeout", "How long an SMTP client may pause inside a message.", "RFC 5321 §4.5.3.2.5"},
                     t.smtp_data_timeout, 5s, 1h));
+  v.option(
+      number({"smtp_least_rate",
+              "Octets a second that a message must come at on average, once smtp_data_timeout has passed; 0: any."},
+             t.smtp_least_rate, {0, 1000000}));
   v.option(duration({"imap_idle_timeout", "How long an IMAP client may be silent after login.", "RFC 9051 §5.4"},
                     t.imap_idle_timeout, 30min, 24h));
   v.option(duration({"imap_login_timeout", "How long an IMAP client may be silent before login."}, t.imap_login_timeout,

@@ -23,9 +23,11 @@ struct Limits {
 
   std::uint64_t connections = 20000;            // Open at once, all listeners together.
   std::uint64_t connections_per_address = 100;  // Loopback is not counted.
+  std::uint64_t connections_per_network = 500;  // IPv4: /24, IPv6: /56. Loopback is not counted.
 
   Duration smtp_command_timeout = 5min;  // RFC 5321 §4.5.3.2.7.
   Duration smtp_data_timeout = 5min;     // Between two blocks of content: RFC 5321 §4.5.3.2.5 is 3 minutes for clients.
+  std::uint64_t smtp_least_rate = 500;   // Octets a second that a message must come at; 0: any.
   Duration imap_idle_timeout = 30min;    // RFC 9051 §5.4: at least 30 minutes after login.
   Duration imap_login_timeout = 2min;    // Before login.
   Duration pop3_timeout = 10min;         // RFC 1939 §3: at least 10 minutes.

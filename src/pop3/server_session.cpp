@@ -348,7 +348,11 @@ std::optional<Action> ServerSession::next() {
   return std::nullopt;
 }
 
-Instant ServerSession::deadline() const { return state_->last_octet + state_->parameters.timeout; }
+Instant ServerSession::deadline() const {
+  const auto& s = *state_;
+  // RELIABILITY R7: who does not log in has the time of one pause, however that is filled.
+  return (s.phase == Phase::authorization ? s.started : s.last_octet) + s.parameters.timeout;
+}
 
 bool ServerSession::closed() const { return state_->closed; }
 

@@ -69,9 +69,10 @@ struct ServerSession::State {
   bool draining = false;
   int errors = 0;  // In a row.
   int wrong_logins = 0;
+  Instant started;
   Instant last_octet;
 
-  State(ServerParameters p, Instant now) : parameters(std::move(p)), last_octet(now) {}
+  State(ServerParameters p, Instant now) : parameters(std::move(p)), started(now), last_octet(now) {}
 
   // ---- replies (server_session.cpp)
   std::string_view text(Say what) const { return said(what, language); }

@@ -66,7 +66,7 @@ std::string advice(const Endpoint& endpoint) {
 }
 
 ConnectionBudget::Most most_of(const config::Limits& limits) {
-  return {limits.connections, limits.connections_per_address};
+  return {limits.connections, limits.connections_per_address, limits.connections_per_network};
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // A whole server in the simulated world: budgets, drain, reload, bugs, monitoring, the operator's commands.
 #include "server/assembly.hpp"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <functional>
 #include <map>
@@ -152,6 +153,42 @@ TEST_RFC("5321 §3.8", "a connection too many gets 421, others go on, places com
   auto again = s.connect(25);
   REQUIRE(again);
   CHECK(s.read(*again).starts_with("220 "));
+}
+
+TEST_CASE("RELIABILITY R7: when all places are taken, the oldest connection without login or message goes") {
+  std::string few(base_configuration);
+  few.replace(few.find("connections_per_address = 2"), 27, "connections_per_address = 100\nconnections = 10");
+  Stage s(few);
+  REQUIRE(s.start());
+  auto silent = s.connect(993);  // In the TLS handshake, and older than all others.
+  REQUIRE(silent);
+  s.world.run_for(1s);
+  std::vector<std::unique_ptr<world::Stream>> idle;
+  for (int i = 0; i < 9; ++i) {
+    idle.push_back(s.connect(25));
+    REQUIRE(idle.back());
+    CHECK(s.read(*idle.back()).starts_with("220 "));
+  }
+  std::vector<std::unique_ptr<world::Stream>> newcomers;
+  for (int i = 0; i < 3; ++i) {
+    auto newcomer = s.connect(25, IpAddress::v4(192, 0, 2, 8));
+    REQUIRE(newcomer);
+    CHECK(s.read(*newcomer).starts_with("220 "));
+    newcomers.push_back(std::move(newcomer));
+  }
+  const auto lives = [&](world::Stream& stream) {
+    return s.finish(s.writing(stream, "NOOP\r\n"), s.client) && s.read(stream).starts_with("250 ");
+  };
+  // Each shard ends its own oldest: three have gone, all of them older than the newcomers.
+  const auto left = std::ranges::count_if(idle, [&](auto& stream) { return lives(*stream); });
+  CHECK(left >= 6);
+  CHECK(left <= 7);  // The silent one is one of the three, or not.
+  CHECK(std::ranges::all_of(newcomers, [&](auto& stream) { return lives(*stream); }));
+  // The operator's look-ups need no place.
+  auto metrics = s.connect(9125);
+  REQUIRE(metrics);
+  s.write(*metrics, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(s.read(*metrics).starts_with("HTTP/1.1 200"));
 }
 
 TEST_CASE("a stopping server says 421 to idle clients, takes no more, and ends within its time") {
@@ -434,6 +471,29 @@ TEST_CASE("control requests: any segmentation, several on one connection; too lo
   s.finish(Run::drain(listeners), s.machine);
 }
 
+TEST_CASE("RELIABILITY R7: the budget counts networks too: /24 and /56") {
+  ConnectionBudget budget({100, 2, 3});
+  const auto at = [](std::string_view text) { return *IpAddress::parse(text); };
+  for (const auto& [first, same, other] : {std::array{"192.0.2.", "192.0.2.9", "192.0.3.1"},
+                                           std::array{"2001:db8:0:00", "2001:db8:0:ff::1", "2001:db8:0:100::1"}}) {
+    std::vector<ConnectionBudget::Ticket> held;
+    for (int i = 1; i <= 3; ++i) {
+      const auto address = std::string(first) + std::to_string(i) + (std::string(first).contains(':') ? "::1" : "");
+      auto ticket = budget.admit(at(address));
+      REQUIRE(ticket);
+      held.push_back(std::move(*ticket));
+    }
+    const auto refused = budget.admit(at(same));
+    REQUIRE(!refused);
+    CHECK(refused.error() == ConnectionBudget::Refusal::crowded);
+    CHECK(!budget.admit_beyond(at(same)));
+    CHECK(budget.admit(at(other)));
+    held.pop_back();
+    CHECK(budget.admit(at(same)));
+  }
+  CHECK(budget.open() == 0);
+}
+
 TEST_CASE("the budget counts IPv6 by /64, and never loopback") {
   ConnectionBudget budget({5, 2});
   const auto at = [](std::string_view text) { return *IpAddress::parse(text); };
@@ -451,6 +511,8 @@ TEST_CASE("the budget counts IPv6 by /64, and never loopback") {
   auto f = budget.admit(IpAddress::loopback());
   CHECK(f);
   CHECK(!budget.admit(at("192.0.2.1")));  // All together.
-  a.reset();
+  CHECK(budget.admit(at("192.0.2.1")).error() == ConnectionBudget::Refusal::full);
+  CHECK(budget.admit_beyond(at("192.0.2.1")));
+  a = std::unexpected(ConnectionBudget::Refusal::full);
   CHECK(budget.admit(at("192.0.2.1")));
 }

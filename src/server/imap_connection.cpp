@@ -182,6 +182,7 @@ Task<void> ImapConnection::log_in(imap::Authenticate& ask) {
     account_ = **account;
     connection_.scope = connection_.scope.with("login", name);
     connection_.scope.event("imap_login_finished").field("account", account_.value).field("mechanism", mechanism);
+    connection_.prove();
     session_.logged_in();
   }
 }

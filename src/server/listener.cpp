@@ -32,11 +32,12 @@ std::string_view protocol_name(Protocol protocol) {
   return "unknown";
 }
 
-// RFC 7301: only these have a registered name.
+// RFC 7301 §3.2, RELIABILITY S10: who asks for another protocol is turned away. "smtp" has no registered name, but is
+// what STARTTLS takes too.
 std::vector<std::string> alpn_of(Protocol protocol) {
   if (protocol == Protocol::imap) return {"imap"};
   if (protocol == Protocol::pop3) return {"pop3"};
-  return {};
+  return {"smtp"};
 }
 
 // What we say to a connection too many, in its own words.
@@ -75,13 +76,24 @@ struct ShardListeners::Open {
   ConnectionBudget::Ticket ticket;
   Wakeup drain{};
   TrackedStream* stream = nullptr;  // Null once the service has let go of it.
+  bool proven = false;
+  std::list<Open*>::iterator among_unproven{};  // End: not there.
 
   Open(ShardListeners& listeners, ConnectionBudget::Ticket place) : owner(listeners), ticket(std::move(place)) {
     owner.open_.insert(this);
+    among_unproven = owner.unproven_.insert(owner.unproven_.end(), this);
   }
   Open(const Open&) = delete;
   Open& operator=(const Open&) = delete;
-  ~Open() { owner.open_.erase(this); }
+  ~Open() {
+    no_longer_unproven();
+    owner.open_.erase(this);
+  }
+
+  void no_longer_unproven() {
+    if (among_unproven != owner.unproven_.end()) owner.unproven_.erase(among_unproven);
+    among_unproven = owner.unproven_.end();
+  }
 };
 
 // The stream of a connection, known to its Open so that drain() can close it wherever the service has put it.
@@ -173,7 +185,7 @@ Task<void> ShardListeners::accept_all(Socket& socket) {
 
 Task<void> ShardListeners::serve(std::shared_ptr<const ListenerPlan> plan, std::unique_ptr<world::Stream> stream) {
   const Endpoint peer = stream->peer();
-  auto ticket = doors_.budget.admit(peer.address);
+  auto ticket = place_for(*plan, peer.address);
   if (!ticket || draining_) {
     scope_.event("connection_refused")
         .level(observe::Level::warning)
@@ -201,8 +213,13 @@ Task<void> ShardListeners::serve(std::shared_ptr<const ListenerPlan> plan, std::
 
 Task<void> ShardListeners::serve_admitted(const ListenerPlan& plan, Open& open, std::unique_ptr<world::Stream> stream,
                                           observe::Scope scope) {
-  Connection connection{
-      std::make_unique<TrackedStream>(std::move(stream), open), plan.parameters, {}, {}, scope, &open.drain};
+  Connection connection{std::make_unique<TrackedStream>(std::move(stream), open),
+                        plan.parameters,
+                        {},
+                        {},
+                        scope,
+                        &open.drain,
+                        &open.proven};
   if (plan.offer_tls) connection.tls = doors_.tls();
   if (plan.parameters.implicit_tls) {
     const Instant deadline = doors_.clock.now() + plan.handshake_timeout;
@@ -216,6 +233,30 @@ Task<void> ShardListeners::serve_admitted(const ListenerPlan& plan, Open& open, 
     connection.secured = std::move(secured->summary);
   }
   co_await plan.service->serve(std::move(connection));
+}
+
+// RELIABILITY R7: when all places are taken, the one who has been here longest without a login or a message goes, so
+// that idle connections never keep a new client out. The operator's own look-ups need no place.
+std::expected<ConnectionBudget::Ticket, ConnectionBudget::Refusal> ShardListeners::place_for(const ListenerPlan& plan,
+                                                                                             const IpAddress& from) {
+  if (is_ours(plan.parameters.protocol)) return doors_.budget.admit_beyond(from);
+  auto ticket = doors_.budget.admit(from);
+  if (ticket || ticket.error() == ConnectionBudget::Refusal::crowded || draining_) return ticket;
+  auto beyond = doors_.budget.admit_beyond(from);
+  if (!beyond) return beyond;
+  if (!end_oldest_unproven()) return std::unexpected(ConnectionBudget::Refusal::full);
+  return beyond;
+}
+
+bool ShardListeners::end_oldest_unproven() {
+  while (!unproven_.empty()) {
+    Open& oldest = *unproven_.front();
+    oldest.no_longer_unproven();
+    if (oldest.proven || oldest.stream == nullptr) continue;
+    oldest.stream->close();
+    return true;
+  }
+  return false;
 }
 
 Task<void> ShardListeners::turn_away(const ListenerPlan& plan, std::unique_ptr<world::Stream> stream) {

@@ -2,7 +2,9 @@
 // connection to its service, and end all of them when the server drains. All calls on the shard.
 #pragma once
 
+#include <expected>
 #include <functional>
+#include <list>
 #include <memory>
 #include <set>
 #include <string>
@@ -65,6 +67,9 @@ class ShardListeners {
   Task<void> serve(std::shared_ptr<const ListenerPlan> plan, std::unique_ptr<world::Stream> stream);
   Task<void> serve_admitted(const ListenerPlan& plan, Open& open, std::unique_ptr<world::Stream> stream,
                             observe::Scope scope);
+  std::expected<ConnectionBudget::Ticket, ConnectionBudget::Refusal> place_for(const ListenerPlan& plan,
+                                                                               const IpAddress& from);
+  bool end_oldest_unproven();
   Task<void> turn_away(const ListenerPlan& plan, std::unique_ptr<world::Stream> stream);
   std::string new_trace();
 
@@ -73,7 +78,8 @@ class ShardListeners {
   bool draining_ = false;
   std::vector<std::unique_ptr<Socket>> sockets_;
   std::set<Open*> open_;
-  TaskGroup tasks_;  // Last: its tasks use everything above.
+  std::list<Open*> unproven_;  // Those that have neither logged in nor handed a message over, the oldest first.
+  TaskGroup tasks_;            // Last: its tasks use everything above.
 };
 
 }  // namespace facteur::server

@@ -264,6 +264,7 @@ void Pop3Connection::logged_in(Result<std::optional<store::AccountId>> account, 
     account_ = **account;
     connection_.scope = connection_.scope.with("login", name);
     connection_.scope.event("pop3_login_finished").field("account", account_->value).field("mechanism", mechanism);
+    connection_.prove();
     session_.logged_in();
   }
 }

@@ -31,6 +31,12 @@ struct Connection {
   std::optional<crypto::TlsSummary> secured;            // Implicit TLS: the listener has shaken hands already.
   observe::Scope scope;                                 // Carries trace id, peer, listener.
   Wakeup* drain;                                        // Fires when the server stops: say 421 or BYE, and end.
+  // Set once the client has logged in or handed a message over: until then it is the first to go when places run out.
+  bool* proven = nullptr;
+
+  void prove() const {
+    if (proven != nullptr) *proven = true;
+  }
 };
 
 class Service {

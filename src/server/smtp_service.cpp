@@ -57,6 +57,7 @@ smtp::ServerParameters parameters_for(const Manners& manners, const Connection& 
   p.messages = limits.messages_per_connection;
   p.command_timeout = limits.smtp_command_timeout;
   p.data_timeout = limits.smtp_data_timeout;
+  p.least_rate = limits.smtp_least_rate;
   return p;
 }
 
@@ -169,6 +170,7 @@ class Conversation {
       session_.answer(reply);
     } else if (const auto* content = std::get_if<smtp::AcceptContent>(&question)) {
       const auto reply = co_await arrival_->on(*content);
+      if (arrival_->messages() > 0) connection_.prove();
       session_.answer(reply);
     } else if (const auto* greeted = std::get_if<smtp::Greeted>(&question)) {
       const auto reply = co_await arrival_->on(*greeted);
@@ -216,6 +218,7 @@ class Conversation {
       co_return smtp::Reply{535, "5.7.8", "Login or password is wrong"};
     }
     login_name_ = name;
+    connection_.prove();
     arrival_->logged_in(**account, name);
     co_return smtp::Reply{235, "2.7.0", ""};
   }

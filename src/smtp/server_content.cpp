@@ -36,9 +36,25 @@ void ServerSession::State::data(Bytes) {
   content_ended = false;
   refused_content = false;
   phase = Phase::content;
-  content_until = seen + longest_content;
-  until = seen + parameters.data_timeout;
+  begin_content();
   reply(354, "", "End with <CRLF>.<CRLF>");
+}
+
+void ServerSession::State::begin_content() {
+  content_begun = seen;
+  content_octets = 0;
+  content_came(0);
+}
+
+// RELIABILITY R7: one octet a minute is no message. After data_timeout of grace the average must hold.
+void ServerSession::State::content_came(std::size_t count) {
+  content_octets += count;
+  Duration may_take = longest_content;
+  if (parameters.least_rate > 0) {
+    const auto seconds = std::min<std::uint64_t>(content_octets / parameters.least_rate, 3600);
+    may_take = std::min(may_take, parameters.data_timeout + std::chrono::seconds(seconds));
+  }
+  until = std::min(seen + parameters.data_timeout, content_begun + may_take);
 }
 
 // RFC 3030 §2. The octets follow at once, so they are swallowed whatever the state is.
@@ -53,7 +69,7 @@ void ServerSession::State::bdat(Bytes text) {
     reader = {};
     content_size = 0;
     refused_content = false;
-    content_until = seen + longest_content;
+    begin_content();
   }
   if (!mail) {
     refused_content = true;
@@ -71,7 +87,7 @@ void ServerSession::State::bdat(Bytes text) {
   chunk_left = *octets;
   chunk_last = last;
   phase = Phase::chunk;
-  until = seen + parameters.data_timeout;
+  content_came(0);
 }
 
 bool ServerSession::State::content() {
@@ -98,16 +114,7 @@ bool ServerSession::State::content() {
 }
 
 void ServerSession::State::content_piece(const ContentReader::Piece& piece) {
-  if (piece.fault != ContentReader::Fault::none) {
-    // Beyond RFC 5321 §2.3.8: refused, and the connection ends, since the next octets may be smuggled commands
-    // (RELIABILITY S1).
-    if (mail) forget = true;
-    reply_content({554, "5.6.11", std::string(words_of(piece.fault))});
-    transaction_over();
-    phase = Phase::lingering;
-    until = seen + linger_time;
-    return;
-  }
+  if (piece.fault != ContentReader::Fault::none) return end_for(piece.fault);
   content_size += piece.length;
   content_ended = piece.ended;
   if (!refused_content && content_size > parameters.message_size) {
@@ -123,6 +130,16 @@ void ServerSession::State::content_piece(const ContentReader::Piece& piece) {
   if (refused_content && content_size > 2 * parameters.message_size + (1 << 20)) {
     end(content_reply.code, content_reply.enhanced, content_reply.text);
   }
+}
+
+// Beyond RFC 5321 §2.3.8: refused, and the connection ends, since the next octets may be smuggled commands
+// (RELIABILITY S1).
+void ServerSession::State::end_for(ContentReader::Fault fault) {
+  if (mail) forget = true;
+  reply_content({554, "5.6.11", std::string(words_of(fault))});
+  transaction_over();
+  phase = Phase::lingering;
+  until = seen + linger_time;
 }
 
 void ServerSession::State::appended(const Reply& given) {
@@ -155,7 +172,7 @@ void ServerSession::State::chunk_complete() {
   phase = Phase::command;
   restart_clock();
   if (!refused_content && chunk_last && !reader.whole()) {
-    refuse_content(554, "5.6.11", words_of(ContentReader::Fault::bare_cr));
+    return end_for(ContentReader::Fault::bare_cr);
   }
   if (refused_content) {
     if (mail && chunk_last) {

@@ -82,9 +82,7 @@ void ServerSession::received(std::size_t count, Instant now) {
   State& s = *state_;
   s.seen = now;
   s.input.add(count);
-  if (s.phase == State::Phase::content || s.phase == State::Phase::chunk) {
-    s.until = std::min(now + s.parameters.data_timeout, s.content_until);
-  }
+  if (s.phase == State::Phase::content || s.phase == State::Phase::chunk) s.content_came(count);
 }
 
 void ServerSession::expired(Instant now) {

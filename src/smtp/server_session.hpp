@@ -46,6 +46,7 @@ struct ServerParameters {
   std::size_t messages = 1000;              // Of one connection.
   Duration command_timeout = 5min;          // RFC 5321 §4.5.3.2.7.
   Duration data_timeout = 5min;             // Between two blocks of content.
+  std::uint64_t least_rate = 500;           // Octets a second that content must come at, after data_timeout; 0: any.
   Duration greet_delay = Duration::zero();  // Who talks before the greeting is refused; 0: greet at once.
 };
 

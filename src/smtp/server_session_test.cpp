@@ -240,7 +240,9 @@ TEST_RFC("5321 §4.5.3.2", "each state has its deadline; slow octets do not move
   CHECK(server.take() == "421 4.4.2 Nothing came for too long: closing\r\n");
   CHECK(server.session.closed());
 
-  TestServer slow(test::exchanger());
+  auto patient = test::exchanger();
+  patient.least_rate = 0;
+  TestServer slow(patient);
   test::envelope(slow);
   slow.say("DATA\r\n");
   // One octet each four minutes: each block has its time, all of them an hour.
@@ -253,6 +255,38 @@ TEST_RFC("5321 §4.5.3.2", "each state has its deadline; slow octets do not move
   slow.session.expired(slow.session.deadline());
   slow.pump();
   CHECK(slow.log.ends_with("FORGET;CLOSE;"));
+}
+
+TEST_CASE("RELIABILITY R7: a message has to come at the least rate, by DATA and by BDAT") {
+  struct Case {
+    std::string_view begin;
+    std::size_t octets;  // Each second.
+    Duration ended_at;   // When the session gives up; an hour is the end of every message.
+  };
+  for (const auto& [begin, octets, ended_at] :
+       {Case{"DATA\r\n", 1, 300s}, Case{"DATA\r\n", 250, 600s}, Case{"DATA\r\n", 501, 3600s},
+        Case{"BDAT 10000000\r\n", 1, 300s}, Case{"BDAT 10000000\r\n", 250, 600s}}) {
+    TestServer server(test::exchanger());
+    test::envelope(server);
+    server.say(begin);
+    const std::string second(octets, 'x');
+    while (server.session.deadline() > server.now + 1s) {
+      server.now = server.now + 1s;
+      server.say(second);
+    }
+    const auto lasted = server.session.deadline() - test::start;
+    CHECK(lasted >= ended_at - 2s);
+    CHECK(lasted <= ended_at + 2s);
+  }
+  // Pieces of BDAT count together, and the client's pauses between them too.
+  TestServer pieces(test::exchanger());
+  test::envelope(pieces);
+  while (pieces.now < test::start + 298s) {
+    pieces.now = pieces.now + 2s;
+    CHECK(pieces.code("BDAT 1\r\nx") == "250");
+  }
+  pieces.say("BDAT 1000\r\n");
+  CHECK(pieces.session.deadline() <= test::start + 302s);  // The first piece came after two seconds.
 }
 
 TEST_RFC("5321 §3.8", "a server that stops says 421, but finishes the message that is coming in") {
@@ -522,12 +556,14 @@ TEST_RFC("3030 §2", "BDAT: chunks of exact length, with commands right behind t
     CHECK(server.code("BDAT 6 LAST\r\nRSET\r\nNOOP\r\n") == "503 250");
     test::envelope(server);
     CHECK(server.code("BDAT 3\r\na\r\nRSET\r\nBDAT 6 LAST\r\nNOOP\r\n") == "250 250 503");
-    test::envelope(server);
-    CHECK(server.code("BDAT 2 LAST\r\na\r") == "554");
-    test::envelope(server);
-    CHECK(server.code("BDAT 3 LAST\r\na\nbNOOP\r\n") == "554");
-    CHECK(server.say("NOOP\r\n").empty());
     CHECK(server.messages.size() == 2);
+    for (const auto* damaged : {"BDAT 2 LAST\r\na\rNOOP\r\n", "BDAT 3 LAST\r\na\nbNOOP\r\n"}) {
+      TestServer another(test::exchanger());
+      test::envelope(another);
+      CHECK(another.code(damaged) == "554");
+      CHECK(another.say("NOOP\r\n").empty());
+      CHECK(another.messages.empty());
+    }
   }
 }
 

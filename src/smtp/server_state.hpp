@@ -78,8 +78,9 @@ struct ServerSession::State {
   std::size_t accepted = 0;
   ContentReader reader;
   std::uint64_t content_size = 0;
-  Instant content_until;         // The latest end of the content, however slowly it comes.
-  bool refused_content = false;  // `content_reply` is decided; what still comes is only swallowed.
+  Instant content_begun;
+  std::uint64_t content_octets = 0;  // Received since then.
+  bool refused_content = false;      // `content_reply` is decided; what still comes is only swallowed.
   Reply content_reply;
   std::size_t content_taken = 0;  // Octets of the input that AppendContent has borrowed.
   bool content_ended = false;
@@ -137,6 +138,9 @@ struct ServerSession::State {
   void bdat(Bytes text);
   bool content();
   void content_piece(const ContentReader::Piece& piece);
+  void begin_content();
+  void content_came(std::size_t count);
+  void end_for(ContentReader::Fault fault);
   void content_complete();
   void chunk_complete();
   void refuse_content(int code, std::string_view enhanced, std::string_view text);

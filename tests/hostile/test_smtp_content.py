@@ -227,6 +227,7 @@ class Chunks(Hostile):
         ("a piece, RSET, then the last", b"BDAT 4\r\nSub:RSET\r\nBDAT 4 LAST\r\nMAIL", [250, 250, 503]),
         ("RSET, then a piece that looks like commands", b"RSET\r\nBDAT 6\r\nNOOP\r\nNOOP\r\n", [250, 503, 250]),
         ("a lone LF in a piece", b"BDAT 4\r\na\nbcNOOP\r\n", [554, 0]),
+        ("a lone CR at the end of the last piece", b"BDAT 4 LAST\r\nabc\rNOOP\r\n", [554, 0]),
         ("a CR and a LF in two pieces", b"BDAT 1\r\n\rBDAT 1\r\n\n", [250, 250]),
         ("a NUL in a piece", b"BDAT 3\r\na\0bNOOP\r\n", [554, 0]),
         ("leading zeros", b"BDAT 0004\r\nSub:NOOP\r\n", [250, 250]),

@@ -19,7 +19,7 @@ class Tls(Hostile):
                 return secured.version(), secured.recv(100)
 
     def test_alpn(self):
-        for port, own in (("imaps", "imap"), ("pop3s", "pop3")):
+        for port, own in zip(PORTS, ("smtp", "imap", "pop3")):
             for offered in (["http/1.1"], ["h2"], ["h2", "http/1.1"], ["ftp"], ["x" * 255], ["xmpp-client", "mqtt"]):
                 with self.case("S10", port=port, offered=offered), self.assertRaises(ssl.SSLError):
                     self.handshake(port, wire.context(offered))
