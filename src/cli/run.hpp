@@ -1,4 +1,4 @@
-// The command line: what `facteur` understands. The only place that knows CLI11 is run.cpp.
+// The command line: what `facteur` understands. command_line.hpp says how it is built.
 #pragma once
 
 namespace facteur::cli {
