@@ -14,7 +14,7 @@ namespace json = boost::json;
 
 struct AccountValues {
   std::string address, name, to, quota, domain;
-  bool keep_old = false, shared_secret = false, no_password = false;
+  bool keep_old = false, shared_secret = false, no_password = false, reattach = false, fresh = false;
 };
 using Account = std::shared_ptr<AccountValues>;
 
@@ -48,12 +48,16 @@ void add_account_add(CommandLine& line, CLI::App* parent, const Account& v) {
   auto* add = on_account(line, parent, v, "add", [&line, v] {
     json::object request{{"command", "account.add"}, {"address", v->address}, {"name", v->name}};
     if (const auto octets = config::parse_size(v->quota)) request["quota"] = *octets;
+    request["reattach"] = v->reattach;
+    request["fresh"] = v->fresh;
     return with_password(line, *v, std::move(request));
   });
   add->add_option("--name", v->name, line.say("help.display_name"));
   add->add_option("--quota", v->quota, line.say("help.quota"));
   add->add_flag("--shared-secret", v->shared_secret, line.say("help.shared_secret"));
   add->add_flag("--no-password", v->no_password, line.say("help.no_password"));
+  auto* reattach = add->add_flag("--reattach", v->reattach, line.say("help.reattach"));
+  add->add_flag("--fresh", v->fresh, line.say("help.fresh"))->excludes(reattach);
 }
 
 void add_account_changes(CommandLine& line, CLI::App* parent, const Account& v) {
@@ -92,8 +96,15 @@ void add_domain_commands(CommandLine& line) {
   line.command(parent, "list", [&line] { return line.ask_and({{"command", "domain.list"}}, domains); });
   struct Values {
     std::string name, address;
+    bool reattach = false;
   };
   const auto v = values<Values>();
+  auto* add = line.command(parent, "add", [&line, v] {
+    return line.ask_and({{"command", "domain.add"}, {"name", v->name}, {"reattach", v->reattach}},
+                        [&line](const json::value& answer) { return domain_added(line.context(), answer); });
+  });
+  add->add_option("domain", v->name, line.say("help.domain_name"))->required();
+  add->add_flag("--reattach", v->reattach, line.say("help.reattach_all"));
   auto named = [&](const std::string& name, const char* request) {
     auto* out = line.command(parent, name, [&line, v, request] {
       return line.ask_and({{"command", request}, {"name", v->name}, {"address", v->address}});
@@ -101,7 +112,6 @@ void add_domain_commands(CommandLine& line) {
     out->add_option("domain", v->name, line.say("help.domain_name"))->required();
     return out;
   };
-  named("add", "domain.add");
   named("remove", "domain.remove");
   named("catch-all", "domain.catch_all")->add_option("address", v->address, line.say("help.catch_all_address"));
 }

@@ -47,6 +47,7 @@ CommandLine::CommandLine(observe::Language language) : app_("", "facteur") {
   add_queue_commands(*this);
   add_moving_commands(*this);
   add_message_commands(*this);
+  add_undelete_commands(*this);
 }
 
 int CommandLine::run(int argc, char** argv) {

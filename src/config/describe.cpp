@@ -276,6 +276,20 @@ void describe_directory(Directory& t, Visitor& v) {
   v.table(repeated("catch_all", "Where mail for unknown users of a domain goes.", t.catch_all, describe_catch_all));
 }
 
+void describe_keeping(Keeping& t, Visitor& v) {
+  v.option(duration({"deleted",
+                     "How long expunged mail, deleted folders and deleted accounts can be restored (facteur undelete); "
+                     "then they end for good."},
+                    t.deleted, 0s, 24h * 3650));
+  v.option(duration({"tombstones",
+                     "How long the server remembers what has vanished; a client that was away longer reads its "
+                     "mailboxes anew.",
+                     "RFC 7162 §5"},
+                    t.tombstones, 1h, 24h * 3650));
+  v.option(duration({"round", "Each account is looked after once in this time, one after the other."}, t.round, 1min,
+                    24h * 30));
+}
+
 }  // namespace
 
 void describe(Config& c, Visitor& v) {
@@ -302,6 +316,7 @@ void describe(Config& c, Visitor& v) {
   v.table(single("delivery", "Mail to other hosts.", c.delivery, describe_delivery));
   v.table(single("dns", "Who answers our questions about names.", c.dns, describe_dns));
   v.table(single("directory", "Accounts and addresses.", c.directory, describe_directory));
+  v.table(single("keeping", "What happens to mail that was deleted.", c.keeping, describe_keeping));
 }
 
 }  // namespace facteur::config

@@ -133,6 +133,13 @@ struct Directory {
   Duration login_cache = 5min;  // How long a verified password is remembered (as a keyed hash, in memory).
 };
 
+// [keeping]
+struct Keeping {
+  Duration deleted = 720h;     // Expunged mail, deleted folders and accounts can be restored so long.
+  Duration tombstones = 720h;  // Clients that were away longer synchronise from the beginning.
+  Duration round = 24h;        // Every account is looked after once in this time.
+};
+
 struct Config {
   std::string hostname;
   std::vector<std::string> domains;
@@ -147,6 +154,7 @@ struct Config {
   Delivery delivery;
   Dns dns;
   Directory directory;
+  Keeping keeping;
 
   std::string control_socket() const {
     return server.control_socket.empty() ? server.data + "/control.sock" : server.control_socket;

@@ -62,6 +62,7 @@ class FakeMailboxes : public Mailboxes {
   // ---- the rest is not asked here
   Task<Result<void>> create_account(AccountId) override { co_return no(); }
   Task<Result<void>> remove_account(AccountId) override { co_return no(); }
+  Task<Result<void>> set_closed(AccountId, bool) override { co_return no(); }
   Result<Usage> usage(AccountId account) const override {
     Usage out;
     for (const auto& one : filed()) {
@@ -104,7 +105,7 @@ class FakeMailboxes : public Mailboxes {
   }
   Task<Result<std::vector<Deleted>>> deleted(AccountId) override { co_return no(); }
   Task<Result<std::vector<Placed>>> undelete(AccountId, std::vector<Uid>) override { co_return no(); }
-  Task<Result<void>> housekeep(AccountId, UtcTime, UtcTime) override { co_return no(); }
+  Task<Result<Housekept>> housekeep(AccountId, UtcTime, UtcTime) override { co_return no(); }
   Task<void> finished() override { co_return; }
 
  private:

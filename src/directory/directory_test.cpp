@@ -206,7 +206,7 @@ TEST_CASE("domains: configured ones are permanent, added ones go when they are e
   CHECK(s.where("any", "new.example") == "to carl@new.example");
   CHECK(s.finish(s.directory.set_catch_all("new.example", "")));
   CHECK(s.where("any", "new.example") == "nobody");
-  CHECK(s.finish(s.directory.remove_account("carl@new.example")));
+  CHECK(s.finish(s.directory.remove_account("carl@new.example", UtcTime{1000})));
   CHECK(s.finish(s.directory.remove_domain("new.example")));
   CHECK(!s.directory.is_local_domain("new.example"));
 }
@@ -215,11 +215,46 @@ TEST_CASE("ids are never used again; addresses are") {
   Stage s;
   const auto first = s.add("anne@example.org");
   CHECK(!s.finish(s.directory.add_account({"Anne@example.org", {"x"}, "", {}, false})));
-  CHECK(s.finish(s.directory.remove_account("anne@example.org")).value() == first);
+  CHECK(s.finish(s.directory.remove_account("anne@example.org", UtcTime{1000})).value() == first);
   CHECK(!s.directory.account(first).value());
   CHECK(s.where("anne", "example.org") == "nobody");
-  const auto second = s.add("anne@example.org");
-  CHECK(second > first);
+  CHECK(s.finish(s.directory.add_account({"anne@example.org", {"x"}, "", {}, false})).error().code ==
+        account_was_removed);
+  NewAccount fresh{"anne@example.org", {"x"}, "", {}, false};
+  fresh.fresh = true;
+  const auto second = s.finish(s.directory.add_account(std::move(fresh)));
+  REQUIRE(second);
+  CHECK(*second > first);
+}
+
+TEST_CASE("a removed account comes back as it was, with the addresses that are still free, until it is forgotten") {
+  Stage s;
+  const auto id = s.add("anne@example.org");
+  CHECK(s.finish(s.directory.add_address("anne@example.org", "a@example.org")));
+  CHECK(s.finish(s.directory.add_address("anne@example.org", "b@example.org")));
+  CHECK(s.finish(s.directory.remove_account("anne@example.org", UtcTime{5000})));
+  CHECK(!s.login("anne@example.org", "secret").value());
+  CHECK(s.where("a", "example.org") == "nobody");
+  const auto removed = s.directory.list_removed();
+  REQUIRE(removed->size() == 1);
+  CHECK(removed->front().account.id == id);
+  CHECK(removed->front().at == UtcTime{5000});
+  CHECK(s.finish(s.directory.set_alias("a@example.org", {"x@elsewhere.example"})));
+
+  const auto back = s.finish(s.directory.restore_account(id));
+  REQUIRE(back);
+  CHECK(back->addresses == std::vector<std::string>{"anne@example.org", "b@example.org"});
+  CHECK(s.login("anne@example.org", "secret").value() == id);
+  CHECK(s.where("a", "example.org") == "to x@elsewhere.example");
+  CHECK(s.where("b", "example.org") == "account 1");
+  CHECK(s.directory.list_removed()->empty());
+  CHECK(!s.finish(s.directory.restore_account(id)));
+
+  CHECK(s.finish(s.directory.remove_account("anne@example.org", UtcTime{6000})));
+  CHECK(s.finish(s.directory.set_alias("anne@example.org", {"x@elsewhere.example"})));
+  CHECK(s.finish(s.directory.restore_account(id)).error().code == "F-6020");  // Its main address is an alias now.
+  CHECK(s.finish(s.directory.forget_account(id)));
+  CHECK(s.directory.list_removed()->empty());
 }
 
 TEST_CASE("an account keeps id and password when its address changes") {

@@ -28,6 +28,8 @@ bool read_strings(store::Parser& parser, std::vector<std::string>& strings) {
 }  // namespace
 
 std::string account_key(AccountId id) { return key('a').u32(id.value).take(); }
+std::string removed_key(AccountId id) { return key('x').u32(id.value).take(); }
+std::string removed_prefix() { return key('x').take(); }
 std::string accounts_prefix() { return key('a').take(); }
 std::string address_key(std::string_view local, std::string_view domain) {
   return key('l').raw(domain).u8(0).raw(local).take();
@@ -78,6 +80,26 @@ std::string write(const DomainRecord& record) {
   store::Key out;
   out.u8(layout).string(record.catch_all);
   return out.take();
+}
+
+std::string write(const RemovedRecord& record) {
+  store::Key out;
+  out.u8(layout).u64(static_cast<std::uint64_t>(record.at.milliseconds)).string(write(record.account));
+  return out.take();
+}
+
+Result<RemovedRecord> read_removed(AccountId id, Bytes value) {
+  store::Parser parser(value);
+  const bool known = parser.u8() == layout;
+  const UtcTime at{static_cast<std::int64_t>(parser.u64())};
+  const Bytes inner = parser.string();
+  if (!known || !parser.done()) {
+    return failure(Failure::Kind::corrupt, "F-6003", "The record of a removed account is damaged",
+                   "account " + std::to_string(id.value));
+  }
+  auto account = read_account(id, inner);
+  if (!account) return failed(account);
+  return RemovedRecord{std::move(*account), at};
 }
 
 Result<AccountRecord> read_account(AccountId id, Bytes value) {

@@ -4,6 +4,7 @@
 //   'D' 'l' domain 0 local address: belongs to an account, or is an alias
 //   'D' 'd' domain         domain that was added by command
 //   'D' 'n'                the next account id: ids are never reused
+//   'D' 'x' id             account that was removed, and when
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
+#include "base/time.hpp"
 #include "directory/directory.hpp"
 #include "store/key.hpp"
 
@@ -38,7 +40,14 @@ struct DomainRecord {
   std::string catch_all;
 };
 
+struct RemovedRecord {
+  AccountRecord account;
+  UtcTime at;
+};
+
 std::string account_key(AccountId id);
+std::string removed_key(AccountId id);
+std::string removed_prefix();
 std::string accounts_prefix();
 std::string address_key(std::string_view local, std::string_view domain);
 std::string addresses_prefix(std::string_view domain = {});  // Of all domains without one.
@@ -53,10 +62,12 @@ std::string domain_of_key(Bytes key);
 std::string write(const AccountRecord& record);
 std::string write(const AddressRecord& record);
 std::string write(const DomainRecord& record);
+std::string write(const RemovedRecord& record);
 
 // Failures: corrupt.
 Result<AccountRecord> read_account(AccountId id, Bytes value);
 Result<AddressRecord> read_address(Bytes value);
 Result<DomainRecord> read_domain(Bytes value);
+Result<RemovedRecord> read_removed(AccountId id, Bytes value);
 
 }  // namespace facteur::directory

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -58,7 +59,10 @@ class StoreDirectory : public Directory, public Admin {
   Task<Result<void>> remove_domain(std::string domain) override;
   Task<Result<void>> set_catch_all(std::string domain, std::string address) override;
   Task<Result<AccountId>> add_account(NewAccount account) override;
-  Task<Result<AccountId>> remove_account(std::string address) override;
+  Task<Result<AccountId>> remove_account(std::string address, UtcTime at) override;
+  Result<std::vector<RemovedAccount>> list_removed() const override;
+  Task<Result<Account>> restore_account(AccountId account) override;
+  Task<Result<void>> forget_account(AccountId account) override;
   Task<Result<void>> rename_account(std::string from, std::string to, bool keep_old) override;
   Task<Result<void>> set_password(std::string address, observe::Secret password, bool shared_secret) override;
   Task<Result<void>> set_quota(std::string address, std::uint64_t bytes) override;
@@ -84,7 +88,10 @@ class StoreDirectory : public Directory, public Admin {
   Task<Result<void>> remove_domain_now(std::string domain);
   Task<Result<void>> set_catch_all_now(std::string domain, std::string address);
   Task<Result<AccountId>> add_account_now(NewAccount account);
-  Task<Result<AccountId>> remove_account_now(std::string address);
+  Task<Result<AccountId>> remove_account_now(std::string address, UtcTime at);
+  Task<Result<Account>> restore_account_now(AccountId account);
+  Task<Result<void>> forget_account_now(AccountId account);
+  Result<std::vector<RemovedRecord>> removed_accounts() const;
   Task<Result<void>> rename_account_now(std::string from, std::string to, bool keep_old);
   Task<Result<void>> set_password_now(std::string address, observe::Secret password, bool shared_secret);
   Task<Result<void>> change_account_now(std::string address, std::function<void(AccountRecord&)> change);
@@ -111,5 +118,25 @@ class StoreDirectory : public Directory, public Admin {
   mutable std::mutex settings_mutex_;
   std::shared_ptr<const Settings> settings_;
 };
+
+template <class T>
+Task<Result<T>> StoreDirectory::in_turn(Task<Result<T>> work) {
+  const unsigned from = shards_.current();
+  co_await world::hop(shards_, 0);
+  std::optional<Result<T>> result;
+  std::exception_ptr bug;
+  {
+    auto held = co_await turn_.take();
+    try {
+      result.emplace(co_await std::move(work));
+    } catch (...) {
+      bug = std::current_exception();
+    }
+    ++changes_;
+  }
+  co_await world::hop(shards_, from);  // Back in any case: the caller belongs there.
+  if (bug) std::rethrow_exception(bug);
+  co_return std::move(*result);
+}
 
 }  // namespace facteur::directory

@@ -1,6 +1,5 @@
 // Changes of the directory, one after the other on shard 0, each one commit.
 #include <algorithm>
-#include <exception>
 
 #include "crypto/hash.hpp"
 #include "crypto/scram.hpp"
@@ -25,26 +24,6 @@ std::string random_octets(world::Random& random, std::size_t count) {
 }
 
 }  // namespace
-
-template <class T>
-Task<Result<T>> StoreDirectory::in_turn(Task<Result<T>> work) {
-  const unsigned from = shards_.current();
-  co_await world::hop(shards_, 0);
-  std::optional<Result<T>> result;
-  std::exception_ptr bug;
-  {
-    auto held = co_await turn_.take();
-    try {
-      result.emplace(co_await std::move(work));
-    } catch (...) {
-      bug = std::current_exception();
-    }
-    ++changes_;
-  }
-  co_await world::hop(shards_, from);  // Back in any case: the caller belongs there.
-  if (bug) std::rethrow_exception(bug);
-  co_return std::move(*result);
-}
 
 Task<Result<void>> StoreDirectory::add_domain(std::string domain) {
   return in_turn(add_domain_now(canonical_domain(domain)));
@@ -150,6 +129,17 @@ Task<Result<AccountId>> StoreDirectory::add_account(NewAccount account) {
 Task<Result<AccountId>> StoreDirectory::add_account_now(NewAccount account) {
   auto address = need_free_address(account.address);
   if (!address) co_return failed(address);
+  if (auto removed = removed_accounts(); !account.fresh) {
+    if (!removed) co_return failed(removed);
+    for (const auto& record : *removed) {
+      if (std::ranges::find(record.account.account.addresses, address->text()) ==
+          record.account.account.addresses.end())
+        continue;
+      co_return wrong(account_was_removed, address->text() +
+                                               " belonged to an account that was removed and still has its mail: "
+                                               "--reattach restores that account, --fresh begins an empty one");
+    }
+  }
   auto next = engine_.latest().get(next_id_key());
   if (!next) co_return failed(next);
   std::uint32_t id = 1;
@@ -176,23 +166,6 @@ Task<Result<AccountId>> StoreDirectory::add_account_now(NewAccount account) {
   auto committed = co_await engine_.commit(std::move(batch));
   if (!committed) co_return failed(committed);
   co_return AccountId{id};
-}
-
-Task<Result<AccountId>> StoreDirectory::remove_account(std::string address) {
-  return in_turn(remove_account_now(std::move(address)));
-}
-
-Task<Result<AccountId>> StoreDirectory::remove_account_now(std::string address) {
-  auto record = need_account(address);
-  if (!record) co_return failed(record);
-  store::Batch batch;
-  batch.remove(account_key(record->account.id));
-  for (const auto& own : record->account.addresses) {
-    if (const auto split = split_address(own)) batch.remove(address_key(split->local, split->domain));
-  }
-  auto committed = co_await engine_.commit(std::move(batch));
-  if (!committed) co_return failed(committed);
-  co_return record->account.id;
 }
 
 Task<Result<void>> StoreDirectory::rename_account(std::string from, std::string to, bool keep_old) {

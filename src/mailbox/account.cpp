@@ -61,6 +61,7 @@ Damage Account::damage() const {
 }
 
 Result<void> Account::read() {
+  if (closed) return failure(Failure::Kind::permanent, no_such_account, "No such account");
   auto state = AccountState::load(durable_, id_);
   if (!state) return failed(state);
   if (state->record.removing) return failure(Failure::Kind::permanent, no_such_account, "No such account");

@@ -93,6 +93,7 @@ class Account {
 
   void report(Bytes key, std::string_view what) const;
 
+  bool closed = false;  // Nobody may load it.
   // Called when rows of a mailbox have become durable.
   std::function<void(Account&, MailboxId)> on_rows;
 

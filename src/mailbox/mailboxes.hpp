@@ -88,7 +88,10 @@ class Mailboxes {
   // ---- accounts
   // Makes INBOX, Drafts, Sent, Junk, Trash, Archive with their roles. Idempotent.
   virtual Task<Result<void>> create_account(AccountId account) = 0;
-  virtual Task<Result<void>> remove_account(AccountId account) = 0;
+  virtual Task<Result<void>> remove_account(AccountId account) = 0;  // All its mail ends now.
+  // Closed, it is for everybody as if it did not exist, until it is opened again or the server starts anew; its mail
+  // stays. For accounts that nobody can reach any more, though sessions are open.
+  virtual Task<Result<void>> set_closed(AccountId account, bool closed) = 0;
   struct Usage {
     std::uint64_t bytes = 0;
     std::uint64_t messages = 0;
@@ -164,16 +167,22 @@ class Mailboxes {
     Uid id;            // Names it here only.
     std::string path;  // Where it was.
     Uid uid;           // The UID it had there.
+    ItemId item;       // For structure().
     UtcTime at;        // When it was expunged.
     UtcTime received;
     std::uint32_t size = 0;
   };
   virtual Task<Result<std::vector<Deleted>>> deleted(AccountId account) = 0;
-  // Files them again under new UIDs where they were, or in INBOX if that is gone.
+  // Files them again under new UIDs where they were; a mailbox that is gone is made again (or it is INBOX, if it
+  // cannot be).
   virtual Task<Result<std::vector<Placed>>> undelete(AccountId account, std::vector<Uid> ids) = 0;
   // Ends for good what was expunged before `deleted_before`, and forgets tombstones older than `tombstones_before`
   // (changes() below them is then nullopt). To be called for each account once a day or so.
-  virtual Task<Result<void>> housekeep(AccountId account, UtcTime deleted_before, UtcTime tombstones_before) = 0;
+  struct Housekept {
+    std::uint64_t ended = 0;      // Messages.
+    std::uint64_t forgotten = 0;  // Tombstones.
+  };
+  virtual Task<Result<Housekept>> housekeep(AccountId account, UtcTime deleted_before, UtcTime tombstones_before) = 0;
 
   // Resumes when no work of its own is under way any more (packing of structure records): before the engine goes.
   virtual Task<void> finished() = 0;

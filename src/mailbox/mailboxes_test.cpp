@@ -370,9 +370,11 @@ TEST_CASE("mailbox: What was expunged comes back with undelete, until housekeepi
   REQUIRE(restored.size() == 2);
   CHECK(restored[0].item != first.item);  // For clients the old one was destroyed.
   const auto view = stage.view(anne, "INBOX");
-  CHECK(shown(*view) == "2 3");
+  CHECK(shown(*view) == "2");
   CHECK(stage.text(anne, view->row(0)) == "X: y\r\n" + hello);
+  CHECK(shown(*stage.view(anne, "Gone")) == "1");  // The mailbox was made again.
   CHECK(stage.get(boxes.deleted(anne)).empty());
+  stage.deliver(anne, "third\r\n");
 
   stage.get(boxes.expunge(anne, first.mailbox, uids({2}), true));
   stage.clock.advance(10'000);
@@ -382,6 +384,23 @@ TEST_CASE("mailbox: What was expunged comes back with undelete, until housekeepi
   deleted = stage.get(boxes.deleted(anne));
   REQUIRE(deleted.size() == 1);
   CHECK(deleted[0].uid == Uid(3));
+}
+
+TEST_CASE("mailbox: A closed account is not there for anybody, and comes back as it was") {
+  Stage stage;
+  auto& boxes = *stage.mailboxes;
+  const auto first = stage.deliver(anne, hello);
+  REQUIRE(stage.run(boxes.set_closed(anne, true)));
+  CHECK(stage.code(boxes.list(anne)) == no_such_account);
+  CHECK(stage.code(boxes.view(anne, first.mailbox)) == no_such_account);
+  CHECK(stage.code(boxes.expunge(anne, first.mailbox, uids({1}), true)) == no_such_account);
+  REQUIRE(stage.run(boxes.set_closed(anne, false)));
+  CHECK(shown(*stage.view(anne, "INBOX")) == "1");
+  REQUIRE(stage.run(boxes.set_closed(anne, true)));
+  REQUIRE(stage.run(boxes.remove_account(anne)));
+  REQUIRE(stage.run(boxes.set_closed(anne, false)));
+  CHECK(stage.code(boxes.list(anne)) == no_such_account);
+  CHECK(!boxes.usage(anne));
 }
 
 TEST_RFC("7162 §3.2.5", "changes since a modseq: vanished, changed, appeared; none below the floor") {

@@ -59,6 +59,7 @@ std::shared_ptr<Account> Service::account_here(AccountId id) {
   auto& known = home.accounts[id];
   if (known) return known;
   auto account = std::make_shared<Account>(id, home.surroundings);
+  account->closed = home.closed.contains(id);
   account->on_rows = [this](Account& of, MailboxId mailbox) { consider_sealing(of, mailbox); };
   known = account;
   if (home.accounts.size() > home.look_for_idle_at) {
@@ -147,6 +148,25 @@ Task<Result<void>> Service::remove_account_here(AccountId id) {
       if (!committed) co_return committed;
     }
   }
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Service::set_closed(AccountId account, bool closed) {
+  return at_home(account, set_closed_here(account, closed));
+}
+
+Task<Result<void>> Service::set_closed_here(AccountId id, bool closed) {
+  const auto account = account_here(id);
+  auto held = co_await account->turn();
+  co_await account->drained();
+  Home& home = *homes_[shards_.current()];
+  if (closed) {
+    home.closed.insert(id);
+  } else {
+    home.closed.erase(id);
+  }
+  account->closed = closed;
+  account->forget();
   co_return Result<void>{};
 }
 

@@ -24,6 +24,7 @@ class Service final : public Mailboxes {
 
   Task<Result<void>> create_account(AccountId account) override;
   Task<Result<void>> remove_account(AccountId account) override;
+  Task<Result<void>> set_closed(AccountId account, bool closed) override;
   Result<Usage> usage(AccountId account) const override;
 
   Task<Result<std::vector<MailboxSummary>>> list(AccountId account) override;
@@ -58,7 +59,7 @@ class Service final : public Mailboxes {
 
   Task<Result<std::vector<Deleted>>> deleted(AccountId account) override;
   Task<Result<std::vector<Placed>>> undelete(AccountId account, std::vector<Uid> ids) override;
-  Task<Result<void>> housekeep(AccountId account, UtcTime deleted_before, UtcTime tombstones_before) override;
+  Task<Result<Housekept>> housekeep(AccountId account, UtcTime deleted_before, UtcTime tombstones_before) override;
   Task<void> finished() override;
 
  private:
@@ -68,6 +69,7 @@ class Service final : public Mailboxes {
         : surroundings{engine, shards, clock, scope, tasks} {}
     Surroundings surroundings;
     std::unordered_map<AccountId, std::shared_ptr<Account>> accounts;
+    std::set<AccountId> closed;
     std::size_t look_for_idle_at = 1024;
     std::set<std::pair<AccountId, MailboxId>> sealing;
     std::set<std::pair<AccountId, MailboxId>> carrying;
@@ -104,6 +106,7 @@ class Service final : public Mailboxes {
 
   Task<Result<void>> create_account_here(AccountId account);
   Task<Result<void>> remove_account_here(AccountId account);
+  Task<Result<void>> set_closed_here(AccountId account, bool closed);
   Task<Result<std::vector<MailboxSummary>>> list_here(AccountId account);
   Task<Result<std::optional<MailboxSummary>>> find_here(AccountId account, std::string path);
   Task<Result<MailboxId>> create_here(AccountId account, std::string path, Role role);
@@ -129,7 +132,7 @@ class Service final : public Mailboxes {
                                               std::optional<std::vector<Uid>> uids, bool all);
   Task<Result<std::vector<Deleted>>> deleted_here(AccountId account);
   Task<Result<std::vector<Placed>>> undelete_here(AccountId account, std::vector<Uid> ids);
-  Task<Result<void>> housekeep_here(AccountId account, UtcTime deleted_before, UtcTime tombstones_before);
+  Task<Result<Housekept>> housekeep_here(AccountId account, UtcTime deleted_before, UtcTime tombstones_before);
 
   Prepared prepare(NewMessage message, const std::vector<Placing>& placings) const;
   static void add_blob(store::Batch& batch, Prepared& prepared);

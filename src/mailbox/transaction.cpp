@@ -87,7 +87,7 @@ void Transaction::subscribe(const std::string& path, bool on) {
   }
 }
 
-Result<bool> Transaction::expire(std::uint64_t floor, std::size_t most) {
+Result<Transaction::Expired> Transaction::expire(std::uint64_t floor, std::size_t most) {
   floor = std::min(floor, record_.modseq);
   if (floor > record_.floor) edit_record().floor = floor;
   std::vector<std::string> found;
@@ -118,8 +118,9 @@ Result<bool> Transaction::expire(std::uint64_t floor, std::size_t most) {
   const bool all = found.size() <= most;
   if (!all) found.resize(most);
   if (!found.empty()) any_ = true;
+  const std::size_t count = found.size();
   for (auto& key : found) layer_.remove(std::move(key));
-  return all;
+  return Expired{count, all};
 }
 
 // ---- change indexes

@@ -50,8 +50,12 @@ class Transaction {
   std::uint64_t reserve_ids(std::uint32_t count);
   Result<std::uint16_t> keyword(std::string_view name);  // Its number; a new one if it is new.
   void subscribe(const std::string& path, bool on);
-  // Removes tombstones up to `floor`; at most `most` of them, true if that was all.
-  Result<bool> expire(std::uint64_t floor, std::size_t most);
+  // Removes tombstones up to `floor`; at most `most` of them.
+  struct Expired {
+    std::size_t count = 0;
+    bool all = true;  // There were no more.
+  };
+  Result<Expired> expire(std::uint64_t floor, std::size_t most);
 
   // ---- containers
   struct NewContainer {

@@ -66,6 +66,7 @@ class Pigeonholes : public mailbox::Mailboxes {
 
   Task<Result<void>> create_account(mailbox::AccountId) override { return nothing<void>(); }
   Task<Result<void>> remove_account(mailbox::AccountId) override { return nothing<void>(); }
+  Task<Result<void>> set_closed(mailbox::AccountId, bool) override { return nothing<void>(); }
   Task<Result<std::vector<mailbox::MailboxSummary>>> list(mailbox::AccountId) override {
     return nothing<std::vector<mailbox::MailboxSummary>>();
   }
@@ -130,7 +131,7 @@ class Pigeonholes : public mailbox::Mailboxes {
     return nothing<std::vector<mailbox::Placed>>();
   }
   Task<void> finished() override { co_return; }
-  Task<Result<void>> housekeep(mailbox::AccountId, UtcTime, UtcTime) override { return nothing<void>(); }
+  Task<Result<Housekept>> housekeep(mailbox::AccountId, UtcTime, UtcTime) override { return nothing<Housekept>(); }
 
  private:
   template <class T>

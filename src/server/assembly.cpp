@@ -17,6 +17,7 @@
 #include "server/budget.hpp"
 #include "server/commands.hpp"
 #include "server/control.hpp"
+#include "server/housekeeping.hpp"
 #include "server/imap_service.hpp"
 #include "server/listener.hpp"
 #include "server/metrics_service.hpp"
@@ -122,12 +123,13 @@ struct Server::Parts {
   std::unique_ptr<reception::Reception> reception;
   std::unique_ptr<delivery::Delivery> delivery;
   std::unique_ptr<Commands> commands;
+  std::unique_ptr<Housekeeping> housekeeping;
   const std::shared_ptr<RecentBook> recent = make_recent_book();
   const std::shared_ptr<MaildropLocks> locks = make_maildrop_locks();
   std::shared_ptr<Service> smtp, imap, pop3, monitoring, control;
   std::vector<std::unique_ptr<ShardListeners>> listeners;  // One per shard, made and used there.
   Instant started{};
-  Wakeup delivery_drain, watch_drain;
+  Wakeup delivery_drain, watch_drain, housekeeping_drain;
   Turn reloading;        // Certificates and configuration are read by one at a time.
   TaskGroup background;  // Of shard 0. Last: its tasks use everything above.
 
@@ -168,13 +170,21 @@ void Server::Parts::make_services(Server& server) {
   make_mail_services(*published.get());
   monitoring = make_metrics_service({doors.clock, doors.metrics, [this] { return trouble(); }});
   commands =
-      std::make_unique<Commands>(CommandDoors{directory, directory, *mailboxes, *queue, engine, scope,
+      std::make_unique<Commands>(CommandDoors{directory, directory, *mailboxes, *queue, engine, doors.clock, scope,
                                               [this] { return status(); }, [&server] { return server.reload(); }});
+  housekeeping = std::make_unique<Housekeeping>(
+      Housekeeping::Doors{engine, directory, directory, *mailboxes, doors.clock, scope}, published.get()->keeping);
   control = make_control_service({doors.clock, [&server](ControlMessage request, Conversation& conversation) {
                                     return server.command(std::move(request), conversation);
                                   }});
   if (!doors.gauge) return;
   doors.gauge("connections_open", "Connections open now", [this] { return static_cast<double>(budget.open()); });
+  doors.gauge("housekeeping_rounds", "Rounds of housekeeping finished since the start",
+              [this] { return static_cast<double>(housekeeping->rounds()); });
+  doors.gauge("housekeeping_accounts", "Accounts looked after since the start",
+              [this] { return static_cast<double>(housekeeping->accounts()); });
+  doors.gauge("housekeeping_failures", "Accounts that could not be looked after since the start",
+              [this] { return static_cast<double>(housekeeping->failures()); });
   doors.gauge("store_healthy", "1 while the store takes new mail",
               [this] { return engine.health() == store::Engine::Health::good ? 1.0 : 0.0; });
 }
@@ -309,6 +319,7 @@ Task<Result<void>> Server::start() {
   if (auto opened = co_await p.open_own_doors(*config); !opened) co_return failed(opened);
   p.background.start(p.delivery->run(p.delivery_drain));
   p.background.start(p.watch_certificates());
+  p.background.start(p.housekeeping->run(p.housekeeping_drain));
   p.scope.event("server_started")
       .field("hostname", config->hostname)
       .field("instance", p.instance)
@@ -324,6 +335,7 @@ Task<void> Server::stop() {
   const Instant deadline = p.doors.clock.now() + config->limits.drain_timeout;
   p.delivery_drain.fire();
   p.watch_drain.fire();
+  p.housekeeping_drain.fire();
   auto left = static_cast<unsigned>(p.listeners.size());
   {
     TaskGroup draining;
@@ -363,6 +375,7 @@ Task<std::string> Server::reload() {
   p.budget.configure(most_of(next->limits));
   p.directory.configure(directory_settings(*next));
   p.authenticator.configure(next->directory.login_cache);
+  p.housekeeping->configure(next->keeping);
   p.reception->reload(reception_parameters(*next));
   p.delivery->reload(delivery::parameters_from(*next), delivery::routing_from(*next));
   p.make_mail_services(*next);

@@ -11,6 +11,9 @@
 #include <vector>
 
 #include "config/load.hpp"
+#include "directory/store_directory.hpp"
+#include "mailbox/mailboxes.hpp"
+#include "message/structure.hpp"
 #include "rfc_test.hpp"
 #include "server/control.hpp"
 #include "server/listener.hpp"
@@ -324,6 +327,102 @@ TEST_CASE("certificates: one is made and kept; files replace it without a restar
   config.hostname = "other.example.org";
   CHECK(again.load(config));
   CHECK(s.world.events.count("self_signed_certificate_made") == 2);
+}
+
+TEST_CASE("undelete: a removed account, and all of a domain, come back by command") {
+  Stage s;
+  REQUIRE(s.start());
+  const auto ask = [&](json::object request) { return s.ask(request); };
+  CHECK(good(ask({{"command", "domain.add"}, {"name", "new.example"}})));
+  for (const auto* address : {"anne@new.example", "bert@new.example"}) {
+    CHECK(good(ask({{"command", "account.add"}, {"address", address}, {"password", "x"}})));
+    CHECK(good(ask({{"command", "account.remove"}, {"address", address}})));
+  }
+  CHECK(ask({{"command", "undelete.list"}}).at("result").at("accounts").as_array().size() == 2);
+
+  const auto refused = ask({{"command", "account.add"}, {"address", "anne@new.example"}, {"password", "x"}});
+  CHECK(refused.at("code").as_string() == directory::account_was_removed);
+  CHECK(refused.at("error").as_string().find("--reattach") != json::string::npos);
+  const auto back = ask({{"command", "account.add"}, {"address", "anne@new.example"}, {"reattach", true}});
+  REQUIRE(good(back));
+  CHECK(back.at("result").at("id").as_int64() == 1);
+  CHECK(good(ask({{"command", "account.remove"}, {"address", "anne@new.example"}})));
+  CHECK(good(ask({{"command", "undelete.restore"}, {"address", "anne@new.example"}})));
+  CHECK(!good(ask({{"command", "undelete.restore"}, {"address", "anne@new.example"}})));  // Which messages?
+  CHECK(!good(ask({{"command", "undelete.restore"}, {"address", "nobody@new.example"}})));
+  CHECK(ask({{"command", "undelete.restore"}, {"address", "anne@new.example"}, {"all", true}})
+            .at("result")
+            .at("messages")
+            .as_int64() == 0);
+  CHECK(!good(ask({{"command", "account.add"}, {"address", "carl@new.example"}, {"reattach", true}})));
+
+  CHECK(good(ask({{"command", "account.remove"}, {"address", "anne@new.example"}})));
+  CHECK(good(ask({{"command", "domain.remove"}, {"name", "new.example"}})));
+  const auto told = ask({{"command", "domain.add"}, {"name", "new.example"}});
+  CHECK(told.at("result").at("removed_accounts").as_array().size() == 2);
+  CHECK(good(ask({{"command", "domain.remove"}, {"name", "new.example"}})));
+  const auto whole = ask({{"command", "domain.add"}, {"name", "new.example"}, {"reattach", true}});
+  CHECK(whole.at("result").at("restored_accounts").as_array().size() == 2);
+  CHECK(ask({{"command", "account.list"}}).at("result").as_array().size() == 2);
+}
+
+TEST_CASE("undelete: messages of an account are listed, found by their text, and restored by folder and by id") {
+  Stage s;
+  const auto ask = [&](json::object request) { return s.ask(request); };
+  // Before the server begins: two services must not write to one account.
+  directory::Settings settings;
+  settings.domains = {"example.org"};
+  settings.cost = {8, 1, 1};
+  directory::StoreDirectory before(*s.engine, s.machine.shards, s.machine.random, settings);
+  REQUIRE(s.finish(before.add_account({"anne@example.org", {""}, "", {}, false}), s.machine));
+  const auto boxes = mailbox::make_mailboxes(*s.engine, s.machine.shards, s.machine.clock, s.machine.random,
+                                             observe::Scope(s.world.events),
+                                             [](Bytes p, Bytes c) { return message::make_structure(p, c); });
+  const mailbox::AccountId anne{1};
+  REQUIRE(s.finish(boxes->create_account(anne), s.machine));
+  for (const std::string name : {"Work", "Work/Old", "Else"}) {
+    mailbox::NewMessage message;
+    message.octets = "From: x@example.org\r\nSubject: About " + name + "\r\n\r\nbody\r\n";
+    std::vector<mailbox::Placing> placings(1);
+    placings[0].account = anne;
+    placings[0].path = name;
+    placings[0].create = true;
+    REQUIRE(s.finish(boxes->file(std::move(message), std::move(placings)), s.machine));
+  }
+  for (const std::string name : {"Work/Old", "Work", "Else"}) REQUIRE(s.finish(boxes->remove(anne, name), s.machine));
+
+  REQUIRE(s.start());
+
+  const json::object of_anne{{"command", "undelete.list"}, {"address", "anne@example.org"}};
+  const auto count = [&](std::string name, std::string value) {
+    json::object request = of_anne;
+    request[name] = value;
+    return ask(std::move(request)).at("result").at("messages").as_array().size();
+  };
+  CHECK(count("folder", "") == 3);
+  CHECK(count("folder", "Work") == 2);
+  CHECK(count("match", "about else") == 1);
+  CHECK(count("match", "nothing") == 0);
+  const auto all = ask(of_anne).at("result").at("messages").as_array();
+  CHECK(all[2].at("subject").as_string() == "About Else");
+
+  json::object restore{{"command", "undelete.restore"}, {"address", "anne@example.org"}};
+  json::object by_id = restore;
+  by_id["ids"] = json::array{std::to_string(all[2].at("id").as_int64())};
+  CHECK(ask(by_id).at("result").at("messages").as_int64() == 1);
+  CHECK(!good(ask(by_id)));  // It is back already.
+  restore["folder"] = "Work";
+  CHECK(ask(restore).at("result").at("messages").as_int64() == 2);
+  CHECK(count("folder", "") == 0);
+  const auto again = mailbox::make_mailboxes(*s.engine, s.machine.shards, s.machine.clock, s.machine.random,
+                                             observe::Scope(s.world.events));
+  for (const std::string name : {"Work", "Work/Old", "Else"}) {
+    CAPTURE(name);
+    const auto box = s.finish(again->find(anne, name), s.machine);
+    REQUIRE(box);
+    REQUIRE(*box);
+    CHECK((**box).total == 1);
+  }
 }
 
 TEST_CASE("the operator's commands") {

@@ -21,9 +21,15 @@ inline Answer done(const Result<void>& result) {
   return boost::json::object{};
 }
 
+// A removed account comes back: in the directory, and its mailboxes open again.
+Task<Result<directory::Account>> bring_back(const CommandDoors& doors, mailbox::AccountId account);
+// The newest removed account that had this address.
+Result<std::optional<directory::RemovedAccount>> find_removed(const CommandDoors& doors, std::string_view address);
+
 // The families.
 void add_directory_commands(CommandTable& table);  // domain, account, alias
 void add_queue_commands(CommandTable& table);
+void add_undelete_commands(CommandTable& table);
 void add_server_commands(CommandTable& table);  // status, reload
 
 }  // namespace facteur::server

@@ -13,6 +13,7 @@ CommandTable all_commands() {
   CommandTable table;
   add_directory_commands(table);
   add_queue_commands(table);
+  add_undelete_commands(table);
   add_server_commands(table);
   return table;
 }

@@ -16,6 +16,7 @@
 #include "queue/queue.hpp"
 #include "server/control_message.hpp"
 #include "store/engine.hpp"
+#include "world/clock.hpp"
 
 namespace facteur::server {
 
@@ -25,6 +26,7 @@ struct CommandDoors {
   mailbox::Mailboxes& mailboxes;
   queue::Queue& queue;
   store::Engine& engine;
+  world::Clock& clock;
   observe::Scope scope;
   // What only a running server can say and do; empty without one.
   std::function<std::string()> status;        // Members of a JSON object, without braces; may be empty.

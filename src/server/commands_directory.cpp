@@ -1,4 +1,5 @@
 // domain, account, alias: who has mail here.
+#include "directory/address.hpp"
 #include "server/command_family.hpp"
 
 namespace facteur::server {
@@ -23,8 +24,20 @@ Task<Answer> list_domains(const CommandDoors& doors, const Asked&) {
   co_return out;
 }
 
+// Accounts of the domain that were removed: all of them come back if that is asked, else they are told.
 Task<Answer> add_domain(const CommandDoors& doors, const Asked& asked) {
-  co_return done(co_await doors.admin.add_domain(asked.text("name")));
+  if (auto added = co_await doors.admin.add_domain(asked.text("name")); !added) co_return failed(added);
+  auto removed = doors.admin.list_removed();
+  if (!removed) co_return failed(removed);
+  json::array waiting;
+  json::array restored;
+  const std::string domain = "@" + directory::canonical_domain(asked.text("name"));
+  for (const auto& old : *removed) {
+    if (!old.account.address.ends_with(domain)) continue;
+    const bool back = asked.flag("reattach") && co_await bring_back(doors, old.account.id);
+    (back ? restored : waiting).emplace_back(old.account.address);
+  }
+  co_return json::object{{"removed_accounts", std::move(waiting)}, {"restored_accounts", std::move(restored)}};
 }
 Task<Answer> remove_domain(const CommandDoors& doors, const Asked& asked) {
   co_return done(co_await doors.admin.remove_domain(asked.text("name")));
@@ -50,20 +63,40 @@ Task<Answer> list_accounts(const CommandDoors& doors, const Asked& asked) {
   co_return out;
 }
 
+// `account add --reattach`: the removed account with its mail, and a new password if one is given.
+Task<Answer> reattach_account(const CommandDoors& doors, const Asked& asked) {
+  auto removed = find_removed(doors, asked.text("address"));
+  if (!removed) co_return failed(removed);
+  if (!*removed) {
+    co_return failure(Failure::Kind::permanent, "F-6108",
+                      "No removed account had the address " + asked.text("address"));
+  }
+  auto back = co_await bring_back(doors, (*removed)->account.id);
+  if (!back) co_return failed(back);
+  if (observe::Secret password{asked.text("password")}; !password.value.empty()) {
+    auto set = co_await doors.admin.set_password(back->address, std::move(password), asked.flag("shared_secret"));
+    if (!set) co_return failed(set);
+  }
+  co_return json::object{{"id", back->id.value}, {"address", back->address}, {"addresses", array_of(back->addresses)}};
+}
+
 Task<Answer> add_account(const CommandDoors& doors, const Asked& asked) {
+  if (asked.flag("reattach")) co_return co_await reattach_account(doors, asked);
   directory::NewAccount account{
       asked.text("address"),       {asked.text("password")},
       asked.text("name"),          asked.number("quota"),
-      asked.flag("shared_secret"), [&doors](directory::AccountId id) { return doors.mailboxes.create_account(id); }};
+      asked.flag("shared_secret"), [&doors](directory::AccountId id) { return doors.mailboxes.create_account(id); },
+      asked.flag("fresh")};
   auto id = co_await doors.admin.add_account(std::move(account));
   if (!id) co_return failed(id);
   co_return json::object{{"id", id->value}, {"address", asked.text("address")}};
 }
 
+// Its mail stays until housekeeping ends it: facteur undelete brings it back.
 Task<Answer> remove_account(const CommandDoors& doors, const Asked& asked) {
-  auto id = co_await doors.admin.remove_account(asked.text("address"));
+  auto id = co_await doors.admin.remove_account(asked.text("address"), doors.clock.utc());
   if (!id) co_return failed(id);
-  co_return done(co_await doors.mailboxes.remove_account(*id));
+  co_return done(co_await doors.mailboxes.set_closed(*id, true));
 }
 
 Task<Answer> rename_account(const CommandDoors& doors, const Asked& asked) {
