@@ -79,7 +79,8 @@ def same_status(pattern, line):
         return True  # RFC 9051 §7.1: none of them can be changed in a mailbox opened read-only.
     if wanted[2] is None:
         return came[2] in (None, "CAPABILITY") or wanted[0] != "*"
-    return wanted[2:] == came[2:]
+    open_ended = ".*" in pattern  # The words it names are among those that came.
+    return wanted[2] == came[2] and (wanted[3] <= came[3] if open_ended else wanted[3] == came[3])
 
 
 def sorted_lists(text, opening, closing):
