@@ -45,7 +45,8 @@ void add_server_commands(CommandLine& line) {
     return int{ExitCode::done};
   });
   line.command(top, "help", [&line] {
-    print(line.app().help("", CLI::AppFormatMode::All));
+    // Not app.help(): that answers for the subcommand that was given, which is "help" itself.
+    print(line.app().get_formatter()->make_help(&line.app(), "facteur", CLI::AppFormatMode::All));
     return int{ExitCode::done};
   });
 }

@@ -34,7 +34,7 @@ struct NewAccount {
   // What must be there before anybody can see the account (its mailboxes), made with its id. If the server ends between
   // the two, nobody knows the account, and the id goes to the next one: it must stand being called again.
   std::function<Task<Result<void>>(AccountId id)> first{};
-  bool fresh = false;                        // Though a removed account with this address could be restored.
+  bool fresh = false;  // Though a removed account with this address could be restored.
 };
 // An account that was removed, and waits for its end or to be restored.
 struct RemovedAccount {

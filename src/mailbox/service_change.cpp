@@ -1,4 +1,4 @@
-// Changing what is there: flags, copies, moves, expunges, undelete, housekeeping.
+// Changing what is there: flags, copies, moves, expunges.
 #include <algorithm>
 #include <span>
 

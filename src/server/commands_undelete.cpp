@@ -117,7 +117,7 @@ Result<std::vector<mailbox::Uid>> chosen(const std::vector<Deleted>& found, cons
   const auto wanted = asked.texts("ids");
   const std::string folder = asked.text("folder");
   if (wanted.empty() && folder.empty() && !asked.flag("all")) {
-    return failure(Failure::Kind::permanent, "F-6110", "Say which messages: by their ids, of a folder, or all");
+    return failure(Failure::Kind::permanent, "F-6120", "Say which messages: by their ids, of a folder, or all");
   }
   std::vector<mailbox::Uid> out;
   for (const auto& message : found) {
@@ -125,7 +125,7 @@ Result<std::vector<mailbox::Uid>> chosen(const std::vector<Deleted>& found, cons
     if (named || (wanted.empty() && in_folder(message, folder))) out.push_back(message.id);
   }
   if (!wanted.empty() && out.size() != wanted.size()) {
-    return failure(Failure::Kind::permanent, "F-6111", "Some of these ids are not among the deleted messages");
+    return failure(Failure::Kind::permanent, "F-6121", "Some of these ids are not among the deleted messages");
   }
   return out;
 }
@@ -137,7 +137,7 @@ Task<Answer> restore(const CommandDoors& doors, const Asked& asked) {
     auto removed = find_removed(doors, asked.text("address"));
     if (!removed) co_return failed(removed);
     if (!*removed) {
-      co_return failure(Failure::Kind::permanent, "F-6112",
+      co_return failure(Failure::Kind::permanent, "F-6122",
                         "There is no account " + asked.text("address") + ", and none was removed");
     }
     auto back = co_await bring_back(doors, (*removed)->account.id);

@@ -187,6 +187,8 @@ class CommandsTest(unittest.TestCase):
         for lang in ("C", "fr_FR.UTF-8"):
             text = self.good("help", lang=lang)
             self.assertIsNone(re.search(r"<(help|error|demo)[.\w]*>", text), lang)  # A phrase that is not there.
+            for part in ("serve", "queue", "release", "account", "--hostname", "import", "undelete", "structure"):
+                self.assertIn(part, text, lang)
         self.assertIn("La file d'attente est vide", self.good("queue", "list", "--lang", "fr"))
 
     def test_a_port_that_is_taken_is_named(self):
