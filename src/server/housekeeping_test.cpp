@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "directory/store_directory.hpp"
@@ -78,7 +79,8 @@ struct Stage {
     placings[0].account = account;
     const auto placed = run(mailboxes->file(std::move(message), std::move(placings)));
     REQUIRE(placed);
-    REQUIRE(run(mailboxes->expunge(account, placed->front().mailbox, std::nullopt, true))->size() == 1);
+    std::vector<mailbox::Uid> uids{placed->front().uid};
+    REQUIRE(run(mailboxes->expunge(account, placed->front().mailbox, std::move(uids), true))->size() == 1);
   }
   std::size_t waiting(mailbox::AccountId account) { return run(mailboxes->deleted(account))->size(); }
 
