@@ -2,7 +2,7 @@
 
 #include <fstream>
 #include <iostream>
-#include <iterator>
+#include <string>
 
 #include "message/trace.hpp"
 
@@ -12,7 +12,11 @@ std::optional<std::string> read_message(const Context& context, const std::strin
   std::ifstream opened;
   if (file != "-") opened.open(file, std::ios::binary);
   std::istream& in = file == "-" ? std::cin : static_cast<std::istream&>(opened);
-  std::string text{std::istreambuf_iterator<char>(in), {}};
+  // Not through an iterator: what the disk refuses (a folder) would come as an exception.
+  std::string text, piece(std::size_t{64} << 10, '\0');
+  while (in.read(piece.data(), static_cast<std::streamsize>(piece.size())) || in.gcount() > 0) {
+    text.append(piece, 0, static_cast<std::size_t>(in.gcount()));
+  }
   if ((file == "-" || opened.is_open()) && !in.bad()) return text;
   complain(context.say("error.read", {file}));
   return std::nullopt;

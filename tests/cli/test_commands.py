@@ -143,6 +143,8 @@ class CommandsTest(unittest.TestCase):
         self.assertIn("[U+202E]", self.good("message", "headers", str(file)))
         file.write_bytes(("From: <m@outside.example>\r\n" + text.split("\r\n", 1)[1]).encode())
         self.assertIn("Nothing is wrong", self.good("message", "verify", str(file)))
+        folder = self.run_it("message", "show", str(self.home))
+        self.assertEqual((folder.returncode, "cannot be read" in folder.stderr), (1, True), folder.stderr)
         bad = self.run_it("message", "verify", "-", stdin="Subject: x\n\n")
         self.assertEqual(bad.returncode, 1)
         self.assertIn("Date", bad.stdout)
