@@ -113,15 +113,35 @@ std::optional<Reply> StoreArrival::judge_from() const {
   const HeaderFacts& facts = mail_->facts;
   // RFC 5322 §3.6: exactly one From. Two are a way to show one sender and verify another (RELIABILITY S20).
   if (facts.from_fields > 1) return refuse(550, "5.6.0", "The message has several From fields");
-  if (client_.role != Role::submission || facts.from_fields == 0) return std::nullopt;
+  // What comes by LMTP another server has taken already: refusing it here would only make bounces.
+  if (client_.role == Role::exchanger) return judge_stranger();
+  if (client_.role == Role::lmtp || facts.from_fields == 0) return std::nullopt;
   if (facts.from_damaged) return refuse(550, "5.6.0", "The From field has no address");
   for (const auto& one : facts.from) {
-    const auto domain = message::Domain::parse(one.domain);
-    if (!domain || one.local.empty()) return refuse(550, "5.6.0", "The From field has an address that is none");
     // RFC 6409 §6.1, RELIABILITY S18: what the reader sees must belong to the login, too.
-    const auto may = with_.directory.may_send_as(*account_, one.local, domain->text());
+    const auto may = with_.directory.may_send_as(*account_, one.local, one.domain.text());
     if (!may) return smtp::to_reply(may.error());
     if (!*may) return refuse(550, "5.7.1", "This login may not send with the address in From");
+  }
+  return std::nullopt;
+}
+
+// RELIABILITY S20: whom one reader verifies, every other reader must show. A message without any author is a person
+// with telnet; it names nobody, so it deceives nobody.
+std::optional<Reply> StoreArrival::judge_stranger() const {
+  const HeaderFacts& facts = mail_->facts;
+  if (facts.from_damaged) return refuse(550, "5.6.0", "The From field cannot be read for certain");
+  if (facts.from_fields == 0) {
+    if (!facts.sender && !facts.resent) return std::nullopt;
+    return refuse(550, "5.6.0", "The message has no From field, but names a sender elsewhere");
+  }
+  const auto& domain = facts.from.front().domain;
+  if (std::ranges::any_of(facts.from, [&](const message::Address& one) { return one.domain != domain; })) {
+    return refuse(550, "5.6.0", "The From field has addresses of several domains");
+  }
+  // RFC 5322 §3.6.2: who writes together must say who sends.
+  if (facts.from.size() > 1 && !facts.sender) {
+    return refuse(550, "5.6.0", "The From field has several addresses, and there is no Sender field");
   }
   return std::nullopt;
 }

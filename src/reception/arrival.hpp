@@ -58,6 +58,7 @@ class StoreArrival : public Arrival {
   Task<smtp::Reply> take_header(Bytes header, Bytes rest);
   std::optional<smtp::Reply> judge_header() const;
   std::optional<smtp::Reply> judge_from() const;
+  std::optional<smtp::Reply> judge_stranger() const;
   bool loops() const;
   Settlement settlement(queue::QueueId id, const store::BlobId& content);
   void place(Settlement& to, const Taken& taken, const std::string& common);

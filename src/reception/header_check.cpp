@@ -3,12 +3,11 @@
 #include <algorithm>
 
 #include "base/ascii.hpp"
+#include "message/authors.hpp"
 #include "message/header.hpp"
 
 namespace facteur::reception {
 namespace {
-
-constexpr std::size_t most_addresses = 1000;  // Of From fields together.
 
 // "Delivered-To: <user@example.org>" or without brackets.
 std::string address_of(Bytes value) {
@@ -19,13 +18,24 @@ std::string address_of(Bytes value) {
 
 void read_from(Bytes value, HeaderFacts& facts) {
   ++facts.from_fields;
-  const auto before = facts.from.size();
-  for (auto& one : message::parse_address_list(value, most_addresses)) {
-    if (one.kind == message::ListedAddress::Kind::mailbox && facts.from.size() < most_addresses) {
-      facts.from.push_back(std::move(one));
-    }
+  auto authors = message::parse_authors(value);
+  if (!authors) {
+    facts.from_damaged = true;
+  } else if (facts.from.empty()) {
+    facts.from = std::move(*authors);
   }
-  if (facts.from.size() == before) facts.from_damaged = true;
+}
+
+// A line that is no From field, and that a lenient reader may still take for one (RELIABILITY S20): before all fields
+// and behind a blank, or with its colon in the next line. "From " of an mbox is neither.
+bool looks_like_from(const message::Field& field, bool first) {
+  constexpr std::string_view blanks = " \t\v\f\r\n";
+  Bytes line = field.whole;
+  if (first) line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
+  if (!ascii::starts_with_ignoring_case(line, "from")) return false;
+  line.remove_prefix(4);
+  const auto end = line.find_first_not_of(blanks);
+  return end != Bytes::npos && line[end] == ':';
 }
 
 }  // namespace
@@ -38,10 +48,13 @@ HeaderFacts examine_header(Bytes header) {
   bool first = true;
   while (fields.next(field)) {
     if (first) facts.starts_well = !field.name.empty() && !ascii::is_space(header.front());
+    if (!field.is("From") && looks_like_from(field, first)) facts.from_damaged = true;
     first = false;
     if (field.is("Received")) ++facts.received;
     if (field.is("Delivered-To")) facts.delivered_to.push_back(address_of(field.value));
     if (field.is("From")) read_from(field.value, facts);
+    if (field.is("Sender")) facts.sender = true;
+    if (field.is("Resent-From") || field.is("Resent-Sender")) facts.resent = true;
     if (field.is("Date")) facts.date = true;
     if (field.is("Message-ID")) facts.message_id = true;
     if (field.is("Bcc") || field.is("Resent-Bcc")) facts.bcc = true;

@@ -16,8 +16,10 @@ struct HeaderFacts {
   std::size_t received = 0;               // RFC 5321 §6.3: hops so far.
   std::vector<std::string> delivered_to;  // RFC 9228: addresses as they stand, lower case.
   std::size_t from_fields = 0;
-  std::vector<message::ListedAddress> from;  // Mailboxes of the From fields.
-  bool from_damaged = false;                 // A From without any mailbox.
+  std::vector<message::Address> from;  // Of the From fields, as far as they can be read.
+  // A From that cannot be read for certain (message::parse_authors), or a line that some readers take for one.
+  bool from_damaged = false;
+  bool sender = false, resent = false;  // Sender; Resent-From or Resent-Sender.
   bool date = false, message_id = false, bcc = false;
   bool eight_bit = false;    // Octets above 127 in the header: internationalised (RFC 6532).
   bool starts_well = false;  // The first line is a field (or the header is empty).

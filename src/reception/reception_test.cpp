@@ -270,7 +270,7 @@ TEST_CASE_FIXTURE(Stage, "messages without a header, without a body, and empty o
                                                          {"\r\nHello\r\n", false},
                                                          {"Subject: only\r\n", false},
                                                          {"", false},
-                                                         {" From: folded first\r\n\r\n", true}}) {
+                                                         {" folded first\r\n\r\n", true}}) {
     CAPTURE(text);
     for (const std::size_t cut : {std::size_t{1}, std::size_t{1 << 16}}) {
       auto arrival = arrive(Role::exchanger);
@@ -295,6 +295,38 @@ TEST_CASE_FIXTURE(Stage, "RFC 5321 §6.3: loops, two From fields and huge header
   CHECK(says("X: " + std::string(1000, 'x') + "\r\n\r\n" + std::string(3 << 20, 'y'), 1 << 16) == 250);
   CHECK(mailboxes.copies().size() == 2);
   CHECK(mailboxes.last_head == "X: " + std::string(1000, 'x') + "\r\n\r\n");  // Its threads are found by it.
+}
+
+TEST_CASE_FIXTURE(Stage, "RFC 5322 §3.6.2: a stranger's From that two readers could read differently is refused") {
+  const auto says = [&](const std::string& header, Role role = Role::exchanger) {
+    auto arrival = arrive(role);
+    return send(*arrival, "<x@remote.example>", {"<bob@t.example>"}, header + "To: bob@t.example\r\n\r\nx\r\n").code;
+  };
+  for (const auto* good : {
+           "From: a@b.example\r\n",
+           "From: Anne <a@b.example>, Bob <c@b.example>\r\nSender: a@b.example\r\n",
+           "Subject: nobody says who\r\n",
+           "From someone Fri Nov 21 09:55:06 1997\r\nFrom: a@b.example\r\n",
+       }) {
+    CAPTURE(good);
+    CHECK(says(good) == 250);
+  }
+  for (const auto* doubtful : {
+           "From:\r\n",
+           "From: a@b.example, c@b.example\r\n",
+           "From: a@b.example, c@d.example\r\nSender: a@b.example\r\n",
+           "Sender: a@b.example\r\n",
+           "Resent-From: a@b.example\r\n",
+           " From: a@victim.example\r\nFrom: c@d.example\r\n",
+           "From\r\n : a@victim.example\r\n",
+           "From\r\n : a@victim.example\r\nFrom: c@d.example\r\n",
+           "From: <a@b.example>c@victim.example\r\n",
+       }) {
+    CAPTURE(doubtful);
+    CHECK(says(doubtful) == 550);
+    // By LMTP it was taken by another server: it could only bounce.
+    CHECK(says(doubtful, Role::lmtp) == 250);
+  }
 }
 
 TEST_CASE_FIXTURE(Stage, "full disks, full mailboxes and sleeping accounts say so early, with the right code") {

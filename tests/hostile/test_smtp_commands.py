@@ -273,11 +273,45 @@ class Submitted(Hostile):
             with self.case("S18", door=door.name, what="as oneself"):
                 self.assertEqual(self.content(door, "From: Anne <anne@example.org>\r\n"), 250)
 
-    # What a verifier must never be in doubt about: RELIABILITY S20, 4.3 a8 and a10; the others need DMARC.
+    # What a verifier must never be in doubt about: RELIABILITY S20 and 4.3 (a1 to a7 are about other fields).
     SERVER = [
         ("a8: two From", "From: a@victim.example\r\nFrom: b@evil.example\r\n"),
         ("a8: two From in other case", "From: a@victim.example\r\nFROM: b@evil.example\r\n"),
+        ("a9: a blank before the first", " From: a@victim.example\r\nFrom: b@evil.example\r\n"),
+        ("a9: a tab before the first", "\tFrom: a@victim.example\r\nFrom: b@evil.example\r\n"),
+        ("a9: nothing but that", " From: a@victim.example\r\n"),
         ("a10: a blank behind the name", "From : a@victim.example\r\nFrom: b@evil.example\r\n"),
+        ("a11: the colon in the next line", "From\r\n : a@victim.example\r\nFrom: b@evil.example\r\n"),
+        ("a11: nothing but that", "From\r\n : a@victim.example\r\n"),
+        ("a12: a broken From and Sender", "From: nobody\r\nSender: a@victim.example\r\n"),
+        ("a12: no From, but Sender", "Sender: a@victim.example\r\n"),
+        ("a13: a broken From and Resent-From", "From: <>\r\nResent-From: a@victim.example\r\n"),
+        ("a13: no From, but Resent-From", "Resent-From: a@victim.example\r\n"),
+        ("a14: two domains", "From: a@victim.example, b@evil.example\r\n"),
+        ("a14: two domains and Sender", "From: a@victim.example, b@evil.example\r\nSender: b@evil.example\r\n"),
+        ("a14: two addresses and no Sender", "From: a@evil.example, b@evil.example\r\n"),
+        ("a15: an encoded word", "From: =?utf-8?b?PGFAdmljdGltLmV4YW1wbGU+?=, b@evil.example\r\n"),
+        ("a15: an encoded word alone", "From: =?utf-8?b?PGFAdmljdGltLmV4YW1wbGU+?=\r\n"),
+        ("a15: an encoded word before the @", "From: =?utf-8?q?a=40victim.example=00?=@evil.example\r\n"),
+        ("a16: a route", "From: <@a.example,@b.example:a@victim.example>\r\n"),
+        ("a17: an escaped comma", "From: <a@victim.example>\\,<b@evil.example>\r\n"),
+        ("a18: an address before the brackets", "From: a@victim.example,<b@evil.example\r\n"),
+        ("a18: an address as the name", "From: a@victim.example <b@evil.example>\r\n"),
+        ("a19: an address behind the brackets", "From: <b@evil.example>a@victim.example\r\n"),
+        ("empty", "From:\r\n"),
+        ("blank", "From: \r\n \r\n"),
+        ("a group", "From: a@victim.example: b@evil.example;\r\n"),
+        ("a comment within", "From: a@victim.example(.evil.example)\r\n <b@evil.example>\r\n"),
+        ("blanks within", "From: a@victim.example .evil.example\r\n"),
+        ("a quote without end", 'From: "a@victim.example <b@evil.example>\r\n'),
+        ("two sets of brackets", "From: <a@victim.example> <b@evil.example>\r\n"),
+        ("two at signs", "From: a@victim.example@evil.example\r\n"),
+    ]
+    CLEAR = [
+        ("an address", "From: b@evil.example\r\n"),
+        ("a name with a comma", 'From: "Roux, Benja" <b@evil.example>\r\n'),
+        ("two of one domain and Sender", "From: b@evil.example, C <c@evil.example>\r\nSender: b@evil.example\r\n"),
+        ("folded", "From:\r\n Benja\r\n\t<b@evil.example> (Roux)\r\n"),
     ]
 
     def test_doubtful_authors_at_the_exchanger(self):
@@ -285,6 +319,9 @@ class Submitted(Hostile):
             for name, fields in self.SERVER:
                 with self.case("S20", door=door.name, what=name):
                     self.assertEqual(self.content(door, fields), 550)
+            for name, fields in self.CLEAR:
+                with self.case("S20", door=door.name, what=name):
+                    self.assertEqual(self.content(door, fields), 250)
             for name, sender, code in (("a2", "<(any@victim.example>", 501), ("a7", "<@a.example:b@victim.example>", 250),
                                        ("a4", '<"x)(y"@victim.example>', 250), ("a5", "<x@victim.example(.evil>", 501),
                                        ("a6", "<x@victim.example'.evil>", 501)):
