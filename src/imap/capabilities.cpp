@@ -8,10 +8,10 @@ std::string capabilities(const ServerParameters& parameters, bool tls, bool auth
     // RFC 7888 §5: before login literals without waiting are small; afterwards the budget of a command holds.
     out += " LITERAL- SASL-IR ID ENABLE";
     if (!tls && parameters.starttls) out += " STARTTLS";
-    const bool passwords = passwords_allowed(parameters, tls);
-    if (!passwords) out += " LOGINDISABLED";
+    const bool login = login_allowed(parameters, tls);
+    if (!login) out += " LOGINDISABLED";
     for (const auto mechanism : parameters.mechanisms) {
-      if (sasl::shows_password(mechanism) && !passwords) continue;
+      if (!login) break;
       out += " AUTH=";
       out += sasl::name(mechanism);
     }

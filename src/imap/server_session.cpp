@@ -516,7 +516,7 @@ void ServerSession::State::run(ParsedCommand parsed) {
 }
 
 void ServerSession::State::run_login(LoginCommand& login) {
-  if (!passwords_allowed(parameters, tls)) {
+  if (!login_allowed(parameters, tls)) {
     tagged(command.tag, "NO", "PRIVACYREQUIRED", "LOGIN needs TLS");  // RFC 5530 §3.
     return;
   }
@@ -527,13 +527,13 @@ void ServerSession::State::run_login(LoginCommand& login) {
 }
 
 void ServerSession::State::run_authenticate(AuthenticateCommand& authenticate) {
+  if (!login_allowed(parameters, tls)) {
+    tagged(command.tag, "NO", "PRIVACYREQUIRED", "AUTHENTICATE needs TLS");
+    return;
+  }
   const auto mechanism = sasl::parse_mechanism(authenticate.mechanism);
   if (!mechanism || std::ranges::find(parameters.mechanisms, *mechanism) == parameters.mechanisms.end()) {
     tagged(command.tag, "NO", "CANNOT", "Unsupported mechanism");
-    return;
-  }
-  if (sasl::shows_password(*mechanism) && !passwords_allowed(parameters, tls)) {
-    tagged(command.tag, "NO", "PRIVACYREQUIRED", "This mechanism needs TLS");
     return;
   }
   exchange.emplace(sasl::ServerExchange::Parameters{.hostname = parameters.hostname,

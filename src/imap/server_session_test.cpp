@@ -128,6 +128,22 @@ TEST_RFC("3501 §6.2.3", "no password over plaintext") {
   CHECK(play.say("c LOGIN anne secret\r\n").starts_with("c OK "));
 }
 
+TEST_RFC("8314 §4.1", "no login in the clear, whatever the mechanism shows of the password") {
+  auto parameters = Play::plain();
+  parameters.plaintext_login = false;
+  parameters.starttls = true;
+  parameters.mechanisms = {sasl::Mechanism::plain, sasl::Mechanism::scram_sha_256, sasl::Mechanism::cram_md5};
+  Play play(parameters);
+  CHECK_FALSE(play.wire.contains("AUTH="));
+  for (const auto* mechanism : {"SCRAM-SHA-256", "CRAM-MD5", "SCRAM-SHA-256 biwsbj1hbm5lLHI9eA==", "WHAT"}) {
+    CHECK(play.say(std::string("a AUTHENTICATE ") + mechanism + "\r\n").starts_with("a NO [PRIVACYREQUIRED] "));
+  }
+  CHECK(play.log.empty());
+  play.say("b STARTTLS\r\n");
+  CHECK(play.say("c CAPABILITY\r\n").contains(" AUTH=PLAIN AUTH=SCRAM-SHA-256 AUTH=CRAM-MD5"));
+  CHECK(play.say("d AUTHENTICATE SCRAM-SHA-256\r\n") == "+ \r\n");
+}
+
 TEST_RFC("9051 §6.2.1", "octets behind STARTTLS are never looked at (CVE-2011-0411)") {
   auto parameters = Play::plain();
   parameters.starttls = true;

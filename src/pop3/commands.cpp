@@ -18,8 +18,12 @@ struct Row {
   std::string_view verb;
   bool authorization;
   bool transaction;
+  bool arguments;  // Whether it may have any.
   void (ServerSession::State::*run)(Bytes);
 };
+
+// RFC 1939 §3: an argument has no blank in it.
+bool is_one_word(Bytes text) { return !text.empty() && text.find(' ') == Bytes::npos; }
 
 // "{}" of a sentence filled in; the sentences are ours, never a peer's.
 template <class... Values>
@@ -31,24 +35,24 @@ std::string fill(std::string_view sentence, const Values&... values) {
 
 void ServerSession::State::command(Bytes line) {
   static constexpr std::array<Row, 18> table = {{
-      {"CAPA", true, true, &State::run_capa},   // RFC 2449 §5.
-      {"USER", true, false, &State::run_user},  // RFC 1939 §7.
-      {"PASS", true, false, &State::run_pass},  // RFC 1939 §7.
-      {"APOP", true, false, &State::run_apop},  // RFC 1939 §7.
-      {"AUTH", true, false, &State::run_auth},  // RFC 5034 §4.
-      {"STLS", true, false, &State::run_stls},  // RFC 2595 §4.
-      {"QUIT", true, true, &State::run_quit},   // RFC 1939 §4 and §6.
-      {"UTF8", true, false, &State::run_utf8},  // RFC 6856 §2.
-      {"LANG", true, true, &State::run_lang},   // RFC 6856 §3.
-      {"NOOP", false, true, &State::run_noop},  // RFC 1939 §5.
-      {"STAT", false, true, &State::run_stat},  // RFC 1939 §5.
-      {"LIST", false, true, &State::run_list},  // RFC 1939 §5.
-      {"UIDL", false, true, &State::run_uidl},  // RFC 1939 §7.
-      {"RETR", false, true, &State::run_retr},  // RFC 1939 §5.
-      {"TOP", false, true, &State::run_top},    // RFC 1939 §7.
-      {"DELE", false, true, &State::run_dele},  // RFC 1939 §5.
-      {"RSET", false, true, &State::run_rset},  // RFC 1939 §5.
-      {"LAST", false, true, &State::run_last},  // RFC 1460 §5.
+      {"CAPA", true, true, false, &State::run_capa},   // RFC 2449 §5.
+      {"USER", true, false, true, &State::run_user},   // RFC 1939 §7.
+      {"PASS", true, false, true, &State::run_pass},   // RFC 1939 §7.
+      {"APOP", true, false, true, &State::run_apop},   // RFC 1939 §7.
+      {"AUTH", true, false, true, &State::run_auth},   // RFC 5034 §4.
+      {"STLS", true, false, false, &State::run_stls},  // RFC 2595 §4.
+      {"QUIT", true, true, false, &State::run_quit},   // RFC 1939 §4 and §6.
+      {"UTF8", true, false, false, &State::run_utf8},  // RFC 6856 §2.
+      {"LANG", true, true, true, &State::run_lang},    // RFC 6856 §3.
+      {"NOOP", false, true, false, &State::run_noop},  // RFC 1939 §5.
+      {"STAT", false, true, false, &State::run_stat},  // RFC 1939 §5.
+      {"LIST", false, true, true, &State::run_list},   // RFC 1939 §5.
+      {"UIDL", false, true, true, &State::run_uidl},   // RFC 1939 §7.
+      {"RETR", false, true, true, &State::run_retr},   // RFC 1939 §5.
+      {"TOP", false, true, true, &State::run_top},     // RFC 1939 §7.
+      {"DELE", false, true, true, &State::run_dele},   // RFC 1939 §5.
+      {"RSET", false, true, false, &State::run_rset},  // RFC 1939 §5.
+      {"LAST", false, true, false, &State::run_last},  // RFC 1460 §5.
   }};
   const std::size_t space = line.find(' ');
   const Bytes verb = line.substr(0, space);
@@ -57,6 +61,14 @@ void ServerSession::State::command(Bytes line) {
   if (row == table.end()) return wrong(Say::unknown);
   const bool legal = phase == Phase::authorization ? row->authorization : row->transaction;
   if (!legal) return wrong(Say::not_here);
+  // RFC 1939 §3: keyword and arguments as the command has them. What is not quite a command is not obeyed: it may be
+  // meant for another protocol.
+  if (!row->arguments && !ascii::trimmed(arguments).empty()) return wrong(Say::syntax);
+  // A password may hold anything but NUL (S35); everything else is printable (RFC 1939 §3) or UTF-8 (RFC 6856 §2.1).
+  const bool password = row->run == &State::run_pass;
+  if (std::ranges::any_of(line, [&](char c) { return password ? c == '\0' : ascii::is_control(c); })) {
+    return wrong(Say::syntax);
+  }
   (this->*row->run)(arguments);
 }
 
@@ -66,11 +78,11 @@ void ServerSession::State::run_capa(Bytes) {
   ok(Say::capabilities);
   std::string names;
   for (const auto mechanism : parameters.mechanisms) {
-    if (sasl::shows_password(mechanism) && !may_show_password()) continue;
+    if (!may_log_in()) break;  // RFC 8314 §4.1: no login in clear, whatever the mechanism.
     names.append(" ").append(sasl::name(mechanism));
   }
   out.append("TOP\r\nUIDL\r\nPIPELINING\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n");
-  if (may_show_password()) out.append("USER\r\n");  // RFC 2449 §6.2: only if they are taken.
+  if (may_log_in()) out.append("USER\r\n");  // RFC 2449 §6.2: only if they are taken.
   if (!names.empty()) out.append("SASL").append(names).append("\r\n");
   if (parameters.stls && !parameters.tls && phase == Phase::authorization) out.append("STLS\r\n");
   out.append("EXPIRE NEVER\r\n");  // RFC 2449 §6.7: no message goes unless it is deleted.
@@ -81,15 +93,15 @@ void ServerSession::State::run_capa(Bytes) {
 }
 
 void ServerSession::State::run_user(Bytes arguments) {
-  if (!may_show_password()) return error(Say::need_tls);
+  if (!may_log_in()) return error(Say::need_tls);
   const Bytes name = ascii::trimmed(arguments);
-  if (name.empty() || name.size() > longest_name) return wrong(Say::syntax);
+  if (!is_one_word(name) || name.size() > longest_name) return wrong(Say::syntax);
   user = name;
   ok(Say::user_taken);  // Whether there is such a user is not told.
 }
 
 void ServerSession::State::run_pass(Bytes arguments) {
-  if (!may_show_password()) return error(Say::need_tls);
+  if (!may_log_in()) return error(Say::need_tls);
   if (user.empty()) return wrong(Say::need_user);
   // RFC 1939 §7: blanks are part of the password.
   sasl::Credentials credentials;
@@ -101,22 +113,22 @@ void ServerSession::State::run_pass(Bytes arguments) {
 void ServerSession::State::run_apop(Bytes arguments) {
   const std::size_t space = arguments.rfind(' ');
   if (parameters.apop_challenge.empty()) return wrong(Say::unknown);
+  if (!may_log_in()) return error(Say::need_tls);
   if (space == Bytes::npos || space == 0) return wrong(Say::syntax);
   const Bytes digest = arguments.substr(space + 1);
   const bool hex = digest.size() == 32 && std::ranges::all_of(digest, ascii::is_hex);
-  if (!hex || space > longest_name) return wrong(Say::syntax);
+  if (!hex || space > longest_name || !is_one_word(arguments.substr(0, space))) return wrong(Say::syntax);
   ask(Asked::apop, CheckApop{std::string(arguments.substr(0, space)), parameters.apop_challenge, ascii::lower(digest)});
 }
 
 void ServerSession::State::run_auth(Bytes arguments) {
+  if (!may_log_in()) return error(Say::need_tls);
   const Bytes rest = ascii::trimmed(arguments);
   const std::size_t space = rest.find(' ');
   if (rest.empty()) {
     // Before RFC 5034 clients asked so for the list; they still do.
     ok(Say::mechanisms);
-    for (const auto mechanism : parameters.mechanisms) {
-      if (!sasl::shows_password(mechanism) || may_show_password()) out.append(sasl::name(mechanism)).append("\r\n");
-    }
+    for (const auto mechanism : parameters.mechanisms) out.append(sasl::name(mechanism)).append("\r\n");
     out.append(".\r\n");
     return;
   }
@@ -124,7 +136,6 @@ void ServerSession::State::run_auth(Bytes arguments) {
   if (!mechanism || std::ranges::find(parameters.mechanisms, *mechanism) == parameters.mechanisms.end()) {
     return wrong(Say::no_mechanism);
   }
-  if (sasl::shows_password(*mechanism) && !may_show_password()) return error(Say::need_tls);
   std::optional<std::string> initial;
   if (space != Bytes::npos) {
     const Bytes encoded = ascii::trimmed(rest.substr(space + 1));
@@ -136,8 +147,7 @@ void ServerSession::State::run_auth(Bytes arguments) {
   step(exchange->start(*mechanism, initial ? std::optional<Bytes>(*initial) : std::nullopt));
 }
 
-void ServerSession::State::run_stls(Bytes arguments) {
-  if (!arguments.empty()) return wrong(Say::syntax);
+void ServerSession::State::run_stls(Bytes) {
   if (parameters.tls) return wrong(Say::already_tls);
   if (!parameters.stls) return wrong(Say::no_tls);
   ok(Say::begin_tls);
@@ -168,8 +178,7 @@ void ServerSession::State::run_quit(Bytes) {
   ask(Asked::update, Update{&update_deleted, &update_retrieved});
 }
 
-void ServerSession::State::run_utf8(Bytes arguments) {
-  if (!arguments.empty()) return wrong(Say::syntax);
+void ServerSession::State::run_utf8(Bytes) {
   utf8 = true;  // Messages and logins are UTF-8 anyway: nothing is downgraded.
   ok(Say::utf8_on);
 }

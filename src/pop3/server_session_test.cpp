@@ -237,6 +237,73 @@ TEST_RFC("2595 §4", "no password in the clear, STLS, and what was pipelined beh
   CHECK(none.give("STLS\r\n") == "-ERR no TLS here\r\n");
 }
 
+TEST_RFC("8314 §4.1", "no login in the clear, whatever the mechanism shows of the password") {
+  Driver d;
+  d.parameters.plaintext_login = false;
+  d.parameters.stls = true;
+  d.parameters.mechanisms = {sasl::Mechanism::plain, sasl::Mechanism::scram_sha_256, sasl::Mechanism::cram_md5};
+  d.parameters.apop_challenge = "<1@pop.example.org>";
+  for (const auto* line :
+       {"AUTH\r\n", "AUTH SCRAM-SHA-256\r\n", "AUTH CRAM-MD5\r\n", "AUTH SCRAM-SHA-256 biwsbj1tYXJpZSxyPXg=\r\n",
+        "AUTH WHAT\r\n", "APOP marie c4c9334bac560ecc979e58001b3e22fb\r\n"}) {
+    CHECK(d.give(line) == "-ERR use TLS first (STLS)\r\n");
+  }
+  CHECK_FALSE(d.give("CAPA\r\n").contains("SASL"));
+  CHECK(d.give("STLS\r\n").starts_with("+OK"));
+  CHECK(d.give("CAPA\r\n").contains("SASL PLAIN SCRAM-SHA-256 CRAM-MD5\r\n"));
+  CHECK(d.give("AUTH SCRAM-SHA-256\r\n") == "+ \r\n");
+  CHECK(d.log == "tls;");
+}
+
+TEST_RFC("1939 §3", "what is not quite a command is not obeyed") {
+  for (const std::string line : {"QUIT now",
+                                 "CAPA x",
+                                 "STLS x",
+                                 "UTF8 USER",
+                                 "USER a b",
+                                 "USER  a  b ",
+                                 "USER a\tb",
+                                 "USER",
+                                 "USER ",
+                                 "NOOP\t",
+                                 "USER a\x7f",
+                                 "APOP a b c4c9334bac560ecc979e58001b3e22fb",
+                                 "AUTH PLAIN AG1hcmllAGEgYiBj x",
+                                 "AUTH PLAIN\t",
+                                 "LANG fr en",
+                                 " QUIT",
+                                 "QUIT\r",
+                                 "\tQUIT",
+                                 "QUIT,",
+                                 "USER\tmarie"}) {
+    CAPTURE(line);
+    Driver d;
+    d.parameters.stls = true;
+    d.parameters.apop_challenge = "<1@pop.example.org>";
+    CHECK(d.give(line + "\r\n").starts_with("-ERR"));
+    CHECK_FALSE(d.session->closed());
+    CHECK(d.log.empty());
+  }
+  for (const std::string line :
+       {"QUIT now", "STAT x", "NOOP x", "RSET 1", "LAST 1", "LIST 1 2", "UIDL 1 2", "RETR 1 2", "RETR 1,2", "DELE 1 2",
+        "DELE 1 ;", "TOP 1", "TOP 1 0 0", "TOP 1 0x", "RETR\t1", "CAPA x", "STAT\x01"}) {
+    CAPTURE(line);
+    Driver d;
+    d.login();
+    d.log.clear();
+    CHECK(d.give(line + "\r\n").starts_with("-ERR"));
+    CHECK(d.give("STAT\r\n") == "+OK 3 99\r\n");
+    CHECK(d.log.empty());
+  }
+  // Blanks at the end hurt nobody, and a password may have any octet but NUL.
+  Driver d;
+  CHECK(d.give("USER marie \r\nPASS a\tb\r\n").ends_with("-ERR [AUTH] wrong login or password\r\n"));
+  CHECK(d.log == "login marie;");
+  CHECK(d.give("USER marie\r\n" + std::string("PASS a b c\0\r\n", 13)).ends_with("-ERR wrong arguments\r\n"));
+  CHECK(d.log == "login marie;");
+  CHECK(d.give("QUIT \r\n") == "+OK bye\r\n");
+}
+
 TEST_RFC("5034 §4", "AUTH with and without initial response, cancelled, damaged") {
   const std::string plain = to_base64(std::string("\0marie\0a b c", 12));
   Driver d;

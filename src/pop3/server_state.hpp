@@ -95,7 +95,7 @@ struct ServerSession::State {
 
   // ---- commands (commands.cpp)
   void command(Bytes line);
-  bool may_show_password() const { return parameters.tls || parameters.plaintext_login; }
+  bool may_log_in() const { return parameters.tls || parameters.plaintext_login; }
   bool is_deleted(std::size_t index) const { return !deleted.empty() && deleted[index]; }
   std::optional<std::size_t> message_index(Bytes number);  // Says what is wrong.
   void run_capa(Bytes arguments);

@@ -413,9 +413,12 @@ class Clear(Hostile):
     def test_imap(self):
         for line in (f'LOGIN anne@example.org "{PASSWORD}"', "AUTHENTICATE PLAIN",
                      "AUTHENTICATE PLAIN AGFubmVAZXhhbXBsZS5vcmcAY29ycmVjdCBob3JzZQ==", "AUTHENTICATE LOGIN",
-                     "AUTHENTICATE CRAM-MD5"):
+                     "AUTHENTICATE CRAM-MD5", "AUTHENTICATE SCRAM-SHA-256",
+                     "AUTHENTICATE SCRAM-SHA-256 biwsbj1hbm5lLHI9eA=="):
             with self.case("S13", line=line), wire.Lines(self.ports["imap"]) as client:
-                self.assertIn(b"LOGINDISABLED", client.line())
+                greeting = client.line()
+                self.assertIn(b"LOGINDISABLED", greeting)
+                self.assertNotIn(b"AUTH=", greeting)
                 done = client.tagged(line.encode())
                 self.assertFalse(done[-1].startswith((b"a OK", b"+")), done)
                 self.assertFalse(client.tagged(b"SELECT INBOX")[-1].startswith(b"a OK"))
@@ -423,6 +426,7 @@ class Clear(Hostile):
     def test_pop3(self):
         for line in (b"USER anne@example.org", b"PASS " + PASSWORD.encode(), b"AUTH PLAIN",
                      b"AUTH PLAIN AGFubmVAZXhhbXBsZS5vcmcAY29ycmVjdCBob3JzZQ==", b"AUTH CRAM-MD5",
+                     b"AUTH SCRAM-SHA-256", b"AUTH SCRAM-SHA-256 biwsbj1hbm5lLHI9eA==", b"AUTH",
                      b"APOP anne@example.org c4c9334bac560ecc979e58001b3e22fb"):
             with self.case("S13", line=line[:9]), wire.Lines(self.ports["pop3"]) as client:
                 client.line()
