@@ -10,6 +10,7 @@
 #include "message/flowed.hpp"
 #include "message/header.hpp"
 #include "message/html.hpp"
+#include "message/wrapped.hpp"
 
 namespace facteur::message {
 namespace {
@@ -279,12 +280,28 @@ std::string preview_of(std::string_view text, bool quotes) {
 
 std::vector<std::uint32_t> shown_leaves(Bytes message, const PartTree& tree) { return Shown(message, tree).leaves(); }
 
+namespace {
+
+// The text of the first winmail.dat: the message itself, where a mail program of Outlook's wrote it so only.
+std::string wrapped_text(Bytes message, const PartTree& tree, std::size_t most) {
+  for (const Part& part : tree.parts) {
+    const bool inside = part.kind == Part::Kind::message && &part != tree.parts.data();
+    if (inside) break;
+    if (part.kind != Part::Kind::leaf || !says_tnef(part, file_name(header_of(message, part)))) continue;
+    return tnef_text(decoded_body(message, part), most);
+  }
+  return {};
+}
+
+}  // namespace
+
 std::string display_text(Bytes message, const PartTree& tree, std::size_t most) {
   std::string out;
   for (const std::uint32_t index : shown_leaves(message, tree)) {
     if (out.size() >= most) break;
-    append_block(out, leaf_text(message, tree.parts[index], most - out.size()), most);
+    append_block(out, without_embedded(leaf_text(message, tree.parts[index], most - out.size()), false), most);
   }
+  if (blank(out)) out = wrapped_text(message, tree, most);
   if (!out.empty()) out += '\n';
   return out;
 }
@@ -296,8 +313,14 @@ std::string searchable_text(Bytes message, const PartTree& tree, std::size_t mos
     const bool inside = part.parent != Part::none && tree.parts[part.parent].kind == Part::Kind::message;
     if (inside) append_header_texts(out, header_of(message, part), most);
     if (part.kind != Part::Kind::leaf) continue;
-    append_block(out, file_name(header_of(message, part)), most);
-    append_block(out, leaf_text(message, part, most - std::min(most, out.size())), most);
+    const std::string name = file_name(header_of(message, part));
+    append_block(out, name, most);
+    const std::size_t left = most - std::min(most, out.size());
+    if (says_tnef(part, name)) {
+      append_block(out, tnef_searchable(decoded_body(message, part), left), most);
+    } else {
+      append_block(out, without_embedded(leaf_text(message, part, left), true), most);
+    }
   }
   return out;
 }

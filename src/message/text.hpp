@@ -22,11 +22,13 @@ std::string leaf_text(Bytes message, const Part& part, std::size_t most);
 // (RFC 2387 §3.2), of signed ones what is signed (RFC 1847 §2.1); no attachments, nothing of messages inside.
 std::vector<std::uint32_t> shown_leaves(Bytes message, const PartTree& tree);
 
-// These leaves as one text, a blank line between two.
+// These leaves as one text, a blank line between two, and of files written into them (uuencode...) the names in
+// brackets; if they say nothing, the text in a winmail.dat (TNEF).
 std::string display_text(Bytes message, const PartTree& tree, std::size_t most = 1u << 20);
 
 // For a full-text index: all text leaves of whatever disposition, also of messages inside, the texts of both
-// alternatives, names of attached files, and subject and addresses of messages inside.
+// alternatives, names of attached files, subject and addresses of messages inside, and what is wrapped in TNEF or
+// written into texts (uuencode, yEnc...): names, and the words of files of text.
 std::string searchable_text(Bytes message, const PartTree& tree, std::size_t most = 8u << 20);
 
 // RFC 8970 §3.1: at most 200 characters of the shown text, one line, blanks squeezed, quoted lines and what follows the

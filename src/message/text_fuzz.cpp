@@ -8,6 +8,7 @@
 #include "message/flowed.hpp"
 #include "message/html.hpp"
 #include "message/mime.hpp"
+#include "message/rtf.hpp"
 #include "message/text.hpp"
 #include "message/tnef.hpp"
 
@@ -20,6 +21,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
     if (file.offset + file.length > count || file.octets.size() > count * 300) std::abort();
   }
   (void)has_embedded(text);
+  if (!is_utf8(rtf_to_text(text, 1'000'000)) || !is_utf8(rtf_to_text("{\\rtf1 " + std::string(text), 1'000'000))) {
+    std::abort();
+  }
   (void)decode_binhex(text);
   if (const auto tnef = parse_tnef(text)) {
     if (!is_utf8(tnef->subject) || !is_utf8(tnef->text)) std::abort();

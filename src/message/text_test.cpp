@@ -4,6 +4,9 @@
 #include "message/charset.hpp"
 #include "message/flowed.hpp"
 #include "message/html.hpp"
+#include "message/mime.hpp"
+#include "message/rtf.hpp"
+#include "message/transfer.hpp"
 #include "rfc_test.hpp"
 
 namespace facteur::message {
@@ -106,6 +109,74 @@ TEST_CASE("the text for search has both alternatives, names of files, and messag
     CHECK(found.find(wanted) != std::string::npos);
   }
   CHECK(found.find("PDF\r") == std::string::npos);
+}
+
+TEST_CASE("the text for search and display knows files written into texts") {
+  const std::string text =
+      "Subject: a\r\n\r\nbefore\r\nbegin 644 notes.txt\r\n+0V%T(&YA<\"!B960`\r\n`\r\nend\r\nbegin 644 cat.gif\r\n"
+      "#0V%T\r\n`\r\nend\r\nafter\r\n";
+  const auto tree = parse_mime(text);
+  CHECK(display_text(text, tree) == "before\n[notes.txt]\n[cat.gif]\nafter\n");
+  CHECK(searchable_text(text, tree) == "before\n[notes.txt]\nCat nap bed\n[cat.gif]\nafter");
+}
+
+// One attribute of TNEF (MS-OXTNEF §2.1.3): level, tag, length, value, checksum.
+std::string attribute(char level, std::uint32_t tag, std::string_view value) {
+  std::string out(1, level);
+  const auto number = [&out](std::size_t n, int octets) {
+    for (int i = 0; i < octets; ++i) out += static_cast<char>(n >> (8 * i));
+  };
+  number(tag, 4);
+  number(value.size(), 4);
+  out += value;
+  std::size_t sum = 0;
+  for (const char c : value) sum += static_cast<unsigned char>(c);
+  number(sum & 0xffff, 2);
+  return out;
+}
+
+TEST_CASE("the text for search and display knows what is in a winmail.dat") {
+  using namespace std::string_view_literals;
+  const std::string tnef = std::string("\x78\x9f\x3e\x22\x01\x00"sv)
+                               .append(attribute(1, 0x18004, "The subject\0"sv))
+                               .append(attribute(1, 0x2800c, "Words of the body\0"sv))
+                               .append(attribute(2, 0x69002, std::string(14, '\0')))
+                               .append(attribute(2, 0x18010, "list.csv\0"sv))
+                               .append(attribute(2, 0x6800f, "apples;pears"));
+  const auto message = [&tnef](std::string_view type) {
+    return "Content-Type: " + std::string(type) + "\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
+           encode_base64_lines(tnef);
+  };
+  for (const auto* type : {"application/ms-tnef", "application/octet-stream; name=\"WINMAIL.DAT\""}) {
+    CAPTURE(type);
+    const std::string text = message(type);
+    const auto tree = parse_mime(text);
+    CHECK(display_text(text, tree) == "Words of the body\n");
+    const std::string found = searchable_text(text, tree);
+    for (const auto* wanted : {"The subject", "Words of the body", "list.csv", "apples;pears"}) {
+      CAPTURE(wanted);
+      CHECK(found.find(wanted) != std::string::npos);
+    }
+  }
+  const std::string other = message("application/octet-stream; name=a.dat");
+  CHECK(display_text(other, parse_mime(other)).empty());
+}
+
+TEST_CASE("RTF becomes lines of text: characters of all kinds, hidden groups, wrapped HTML, damage") {
+  const auto text = [](std::string_view rtf) { return rtf_to_text(rtf, 1'000); };
+  CHECK(text("{\\rtf1\\ansi\\ansicpg1252{\\fonttbl{\\f0 Arial;}}\\pard One\\par\r\nTwo\\tab 3\\par}") ==
+        "One\nTwo\t3\n");
+  CHECK(text("{\\rtf1\\ansicpg1251 \\'cf\\'f0 \\u8364?\\u-10179?\\u-8704?}") == "\u041f\u0440 \u20ac\U0001f600");
+  CHECK(text("{\\rtf1\\ansicpg932 \\'93\\'fa}") == "\u65e5");
+  CHECK(text("{\\rtf1{\\*\\generator hidden;}{\\pict 0102}\\{shown\\}\\\\}") == "{shown}\\");
+  CHECK(text("{\\rtf1\\fromhtml1 {\\*\\htmltag64 <p>}\\htmlrtf {\\htmlrtf0 Words\\htmlrtf\\par}\\htmlrtf0 }") ==
+        "Words");
+  CHECK(text("{\\rtf1 a\\bin3 {}{b") == "ab");
+  CHECK(text("{\\rtf1\\uc2\\u233xyz}") == "\u00e9z");
+  CHECK(text("no RTF").empty());
+  const std::string whole = "{\\rtf1\\ansicpg1251 \\'cf{\\b \\u8364?}\\bin2 {}\\par}";
+  for (std::size_t i = 0; i <= whole.size(); ++i) CHECK(is_utf8(text(whole.substr(0, i))));
+  CHECK(is_utf8(text("{\\rtf1" + std::string(5'000, '{') + "a" + std::string(6'000, '}') + "b")));
 }
 
 TEST_RFC("2183 §2.3", "names of files are never paths and hold no controls") {
