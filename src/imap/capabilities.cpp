@@ -20,6 +20,7 @@ std::string capabilities(const ServerParameters& parameters, bool tls, bool auth
   out +=
       " LITERAL+ SASL-IR ID ENABLE IDLE NAMESPACE UIDPLUS MULTIAPPEND UNSELECT CHILDREN MOVE ESEARCH SEARCHRES"
       " CONDSTORE QRESYNC LIST-EXTENDED LIST-STATUS SPECIAL-USE CREATE-SPECIAL-USE STATUS=SIZE UTF8=ACCEPT OBJECTID"
+      " PREVIEW"
       " APPENDLIMIT=";
   out += std::to_string(parameters.message_size);
   return out;

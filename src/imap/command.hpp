@@ -148,9 +148,11 @@ struct FetchItem {
     section,      // BODY[...] and BODY.PEEK[...]
     binary,       // BINARY[...] and BINARY.PEEK[...] (RFC 9051 §6.4.5)
     binary_size,  // BINARY.SIZE[...]
+    preview,      // PREVIEW, PREVIEW (LAZY) (RFC 8970 §3.1)
   };
   Kind kind = Kind::flags;
   bool peek = false;
+  bool lazy = false;  // preview: NIL will do if it is not at hand.
   Section section;
   std::optional<std::pair<std::uint32_t, std::uint32_t>> partial;  // <offset.length>; length > 0.
 };

@@ -71,6 +71,8 @@ Bytes simple_label(Kind kind) {
       return "RFC822.HEADER";
     case Kind::rfc822_text:
       return "RFC822.TEXT";
+    case Kind::preview:
+      return "PREVIEW";
     default:
       return {};
   }
@@ -237,6 +239,10 @@ void FetchPlan::add(FetchItem item) {
     case Kind::bodystructure:
       needs_layout_ = true;
       break;
+    case Kind::preview:
+      needs_layout_ = true;
+      needs_preview_ = needs_preview_ || !step.item.lazy;
+      break;
     case Kind::rfc822:
     case Kind::rfc822_text:
     case Kind::rfc822_header:
@@ -375,6 +381,11 @@ bool FetchPlan::write_step(ResponseWriter& out, const Step& step, const FetchedM
     case Kind::binary:
     case Kind::binary_size:
       return write_binary(out, step.item, message);
+    case Kind::preview:
+      // RFC 8970 §3.1: NIL says that there is none yet, an empty string that there will never be one.
+      message::append_imap_nstring(text, message.structure->preview().value_or(Bytes()),
+                                   message.structure->preview().has_value());
+      break;
   }
   return true;
 }

@@ -40,6 +40,8 @@ class FetchPlan {
   bool needs_structure() const { return needs_envelope_ || needs_layout_; }
   bool needs_envelope() const { return needs_envelope_; }  // Of the structure: its envelope,
   bool needs_layout() const { return needs_layout_; }      // or the parts and BODYSTRUCTURE.
+  // RFC 8970 §3.1: a PREVIEW that is not LAZY; a structure without one (of version 1) does not do.
+  bool needs_preview() const { return needs_preview_; }
   bool needs_text() const { return needs_text_; }
   bool marks_seen() const { return marks_seen_; }  // RFC 9051 §6.4.5: BODY[...] sets \Seen, BODY.PEEK[...] does not.
   bool tells_flags() const { return tells_flags_; }
@@ -61,6 +63,7 @@ class FetchPlan {
   bool columns_only_ = true;  // Every step is short and needs neither structure nor text.
   bool needs_envelope_ = false;
   bool needs_layout_ = false;
+  bool needs_preview_ = false;
   bool needs_text_ = false;
   bool marks_seen_ = false;
   bool tells_flags_ = false;

@@ -73,6 +73,24 @@ struct Sample {
   }
 };
 
+TEST_RFC("8970 §3.1", "PREVIEW: the text, an empty string for none, NIL for not yet") {
+  Sample m;
+  CHECK(m.fetch("PREVIEW") == "* 7 FETCH (PREVIEW \"hello world\")\r\n");
+  CHECK(m.fetch("(UID PREVIEW (LAZY))") == "* 7 FETCH (UID 42 PREVIEW \"hello world\")\r\n");
+  m.record = message::make_structure({}, "Content-Type: image/png\r\n\r\nabc");
+  m.structure = *message::Structure::open(m.record);
+  CHECK(m.fetch("PREVIEW") == "* 7 FETCH (PREVIEW \"\")\r\n");
+  m.record = message::make_structure({}, "A: b\r\n\r\ncaf\xc3\xa9");
+  m.structure = *message::Structure::open(m.record);
+  CHECK(m.fetch("PREVIEW") == "* 7 FETCH (PREVIEW {5}\r\ncaf\xc3\xa9)\r\n");
+  // As records of the first version were: without the addition behind the head, and without the preview at the end.
+  m.record.resize(m.record.size() - 5);
+  m.record.erase(48, 8);
+  m.record[0] = 1;
+  m.structure = *message::Structure::open(m.record);
+  CHECK(m.fetch("PREVIEW (LAZY)") == "* 7 FETCH (PREVIEW NIL)\r\n");
+}
+
 TEST_RFC("9051 §7.5.2", "FETCH items") {
   Sample m;
   CHECK(m.fetch("(FLAGS UID MODSEQ)") == "* 7 FETCH (FLAGS (\\Seen \\Flagged work) UID 42 MODSEQ (99))\r\n");
@@ -103,6 +121,10 @@ TEST_RFC("9051 §6.4.5", "what a plan needs and whether it marks as seen") {
     return FetchPlan(std::get<FetchCommand>(parsed->command.body).items, false, false);
   };
   CHECK_FALSE(plan("FAST").needs_structure());
+  CHECK(plan("PREVIEW").needs_layout());
+  CHECK(plan("PREVIEW").needs_preview());
+  CHECK_FALSE(plan("PREVIEW (LAZY)").needs_preview());
+  CHECK_FALSE(plan("PREVIEW").needs_text());
   CHECK_FALSE(plan("FAST").needs_text());
   CHECK(plan("FULL").needs_structure());
   CHECK_FALSE(plan("FULL").needs_text());

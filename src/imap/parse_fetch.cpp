@@ -27,6 +27,7 @@ constexpr std::array simple_items{
     NamedItem{"RFC822", Kind::rfc822},
     NamedItem{"RFC822.HEADER", Kind::rfc822_header},
     NamedItem{"RFC822.TEXT", Kind::rfc822_text},
+    NamedItem{"PREVIEW", Kind::preview},
 };
 
 bool is_item_char(char c) { return ascii::is_alnum(c) || c == '.'; }
@@ -81,6 +82,20 @@ bool parse_bracketed(Tokens& in, FetchItem& item) {
   return item.kind == Kind::binary_size || parse_partial(in, item);
 }
 
+// RFC 8970 §6: PREVIEW may be followed by a list of modifiers, of which there is one.
+bool parse_preview(Tokens& in, FetchItem& item) {
+  if (!in.next_is_space_then('(')) return true;
+  in.skip(' ');
+  in.skip('(');
+  do {
+    std::string name;
+    if (!in.word(name)) return false;
+    if (name != "LAZY") return in.fail("Unknown PREVIEW modifier");
+    item.lazy = true;
+  } while (in.skip(' '));
+  return in.expect(')');
+}
+
 bool parse_item(Tokens& in, std::vector<FetchItem>& out) {
   const auto name = ascii::upper(in.run(is_item_char));
   if (!in.ok() || name.empty()) return in.fail("Expected a FETCH item");
@@ -104,6 +119,7 @@ bool parse_item(Tokens& in, std::vector<FetchItem>& out) {
     const auto* const found = std::ranges::find(simple_items, Bytes(name), &NamedItem::name);
     if (found == simple_items.end()) return in.fail("Unknown FETCH item");
     item.kind = found->kind;
+    if (item.kind == Kind::preview && !parse_preview(in, item)) return false;
   }
   out.push_back(std::move(item));
   return true;

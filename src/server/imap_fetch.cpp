@@ -20,6 +20,11 @@ struct ImapConnection::Fetching {
 
   mailbox::Mailboxes::Parts parts() const { return {.envelope = plan.needs_envelope(), .layout = plan.needs_layout()}; }
 
+  // Whether the record has all that the plan tells; else it is made anew.
+  bool suffices(const message::Structure& structure) const {
+    return !plan.needs_preview() || structure.preview().has_value();
+  }
+
   // What of the row needs no I/O. The keywords are borrowed from `row`.
   imap::FetchedMessage columns(std::size_t index, const mailbox::Row& row, const Selected& selected) const {
     imap::FetchedMessage message;
@@ -149,7 +154,7 @@ Task<void> ImapConnection::fetch_structures(Fetching& fetching) {
       for (; next < index; ++next) missing.push_back(next);
       const auto structure = message::Structure::open(record);
       const auto row = selected_->row(index);
-      if (structure && structure->size() == row.size) {
+      if (structure && structure->size() == row.size && fetching.suffices(*structure)) {
         auto message = fetching.columns(index, row, *selected_);
         message.structure = &*structure;
         fetching.plan.write(out, message);
@@ -228,7 +233,7 @@ void ImapConnection::write_message(Fetching& fetching, std::size_t index, Result
   std::optional<message::Structure> structure;
   if (fetching.plan.needs_structure()) {
     structure = message::Structure::open(record);
-    if (!structure || structure->size() != pieces.size) {
+    if (!structure || structure->size() != pieces.size || !fetching.suffices(*structure)) {
       made = message::make_structure({}, pieces.copy({0, pieces.size}));
       structure = message::Structure::open(made);
     }

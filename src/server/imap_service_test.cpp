@@ -34,12 +34,13 @@ TEST_RFC("9051 §6.3.2", "login, append, select, fetch, store, expunge, logout")
   CHECK(has(fetched,
             "* 2 FETCH (BODY[] {" + std::to_string(whole.size()) + "}\r\n" + whole + " FLAGS (\\Seen \\Recent))\r\n"));
   CHECK_FALSE(has(fetched, "* 2 FETCH (FLAGS"));
+  CHECK(has(client.ask("FETCH 1:2 PREVIEW"), "* 2 FETCH (PREVIEW \""));
   CHECK(has(client.ask("FETCH 1 ENVELOPE"), "ENVELOPE (\"Sat, 24 Mar 2007 23:00:00 +0200\" \"one\" "));
   CHECK(has(client.ask("STORE 1 +FLAGS (\\Deleted $Work)"), "* 1 FETCH (FLAGS (\\Flagged \\Deleted \\Recent $Work))"));
   CHECK(has(client.ask("SEARCH DELETED"), "* SEARCH 1\r\n"));
   CHECK(has(client.ask("UID SEARCH RETURN (COUNT ALL) SUBJECT TWO"), " UID ALL 2 COUNT 1\r\n"));
   CHECK(has(client.ask("EXPUNGE"), "* 1 EXPUNGE\r\n"));
-  CHECK(has(client.ask("NOOP"), "t15 OK"));
+  CHECK(has(client.ask("NOOP"), "t16 OK"));
   CHECK(has(client.ask("FETCH 2 UID"), "BAD"));
   const auto bye = client.ask("LOGOUT");
   CHECK(bye.starts_with("* BYE "));
