@@ -15,9 +15,11 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <memory>
 #include <mutex>
 
 #include "host/errors.hpp"
+#include "host/mapped_pages.hpp"
 
 namespace facteur::host {
 
@@ -47,7 +49,10 @@ class File final : public world::File {
  public:
   File(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
   ~File() override {
-    for (const auto& window : windows_) ::munmap(window.memory, window.length);
+    for (auto& window : windows_) {
+      window.guard.reset();
+      ::munmap(window.memory, window.length);
+    }
     ::close(fd_);
   }
 
@@ -65,6 +70,7 @@ class File final : public world::File {
     std::uint64_t offset;
     std::size_t length;
     void* memory;
+    std::unique_ptr<GuardedPages> guard;
   };
   static constexpr std::uint64_t window_step = 64 << 20;
 
@@ -174,7 +180,7 @@ const char* File::mapped(std::uint64_t offset, std::size_t length) {
   const auto size = static_cast<std::size_t>(steps * window_step);
   void* memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd_, static_cast<off_t>(begin));
   if (memory == MAP_FAILED) return nullptr;
-  windows_.push_back({begin, size, memory});
+  windows_.push_back({begin, size, memory, std::make_unique<GuardedPages>(memory, size)});
   return static_cast<const char*>(memory) + (offset - begin);
 }
 

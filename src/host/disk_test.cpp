@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "host/mapped_pages.hpp"
 #include "host/stage_test.hpp"
 
 using namespace facteur;
@@ -96,4 +97,23 @@ TEST_CASE("one server for one folder") {
   const auto first = *Disk::open_root(folder.path), second = *Disk::open_root(folder.path);
   CHECK(*first->lock());
   CHECK(!*second->lock());
+}
+
+TEST_CASE("RELIABILITY R16: a mapped page that cannot be read is zeros and a read error, not the end of the process") {
+  const TemporaryFolder folder;
+  const auto disk = *Disk::open_root(folder.path);
+  auto file = std::move(*disk->open("log", Mode::create_new));
+  const std::string octets(3 * 4096, 'x');
+  REQUIRE(file->write_at(0, octets));
+  const Bytes mapped = file->map(0, octets.size());
+  REQUIRE(mapped == octets);
+  const auto before = GuardedPages::unreadable();
+  std::filesystem::resize_file(folder.path + "/log", 4096);  // Touching the pages behind is a SIGBUS from now on.
+  CHECK(mapped.substr(0, 4096) == std::string(4096, 'x'));
+  CHECK(mapped[5000] == 0);
+  CHECK(GuardedPages::unreadable() == before + 1);
+  CHECK(mapped.substr(4096) == std::string(2 * 4096, '\0'));
+  CHECK(GuardedPages::unreadable() == before + 2);
+  std::string room(octets.size(), ' ');
+  CHECK(*file->read_at(0, Room(room)) == 4096);
 }

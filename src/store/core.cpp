@@ -195,6 +195,18 @@ Result<void> Core::apply_submission(const Submission& submission) {
 
 // ---- content
 
+namespace {
+
+// A record of a blob's octets, whole, at its place: of this blob, or a chunk.
+bool is_body(Bytes record, const Segment& segment, std::uint32_t offset, const BlobId& id) {
+  const auto header = decode_record_header(record, segment.header().nonce, offset);
+  const Bytes payload = record.substr(record_header_bytes);
+  return header && header->length == payload.size() && crypto::crc32c(payload) == header->checksum &&
+         (header->type != RecordType::body || payload.starts_with(id.bytes()));
+}
+
+}  // namespace
+
 Result<Content> Core::read_pieces(const Location& location, const BlobId& id, Position& at) {
   struct Held {
     std::vector<std::shared_ptr<Segment>> segments;
@@ -211,10 +223,13 @@ Result<Content> Core::read_pieces(const Location& location, const BlobId& id, Po
     std::string copy;
     auto record = segment->octets(piece.at.offset, length, copy);
     if (!record) return failed(record);
-    const auto header = decode_record_header(*record, segment->header().nonce, piece.at.offset);
-    const Bytes payload = record->substr(record_header_bytes);
-    const bool whole = header && header->length == payload.size() && crypto::crc32c(payload) == header->checksum &&
-                       (header->type != RecordType::body || payload.starts_with(id.bytes()));
+    bool whole = is_body(*record, *segment, piece.at.offset, id);
+    if (!whole && copy.empty()) {
+      // In mapped memory, what the disk could not read looks like zeros: asked again, it says so, or gives it.
+      record = segment->octets_by_read(piece.at.offset, length, copy);
+      if (!record) return failed(record);
+      whole = is_body(*record, *segment, piece.at.offset, id);
+    }
     if (!whole) {
       segment->damaged = true;
       return failure(Failure::Kind::corrupt, "F-2053", "A stored message is damaged",

@@ -149,6 +149,8 @@ Result<void> remove_dead_segments(Core& core) {
   for (const std::uint32_t number : core.segments.numbers()) {
     if (number >= needed) break;
     if (live.contains(number)) continue;
+    // What a damaged record was to file may be in it, and nowhere else: it stays until that was looked for.
+    if (const auto segment = core.segments.find(number); segment && segment->damaged) continue;
     if (!core.segments.take_unused(number)) continue;  // Somebody reads in it: next time.
     if (auto gone = retire(core, number); !gone) return gone;
     core.parameters.scope.event("store_segment_removed").field("segment", number);

@@ -38,6 +38,10 @@ Result<Bytes> Segment::octets(std::uint32_t offset, std::uint32_t length, std::s
     const std::uint32_t within = offset % window_bytes;
     if (std::uint64_t{within} + length <= mapped.size()) return mapped.substr(within, length);
   }
+  return octets_by_read(offset, length, copy);
+}
+
+Result<Bytes> Segment::octets_by_read(std::uint32_t offset, std::uint32_t length, std::string& copy) {
   copy.resize(length);
   auto read = file_->read_at(offset, Room(copy.data(), copy.size()));
   if (!read) return failed(read);

@@ -30,6 +30,8 @@ class Segment {
   // [offset, offset + length), below durable(): mapped memory (valid as long as this object) or, where that cannot be,
   // `copy` filled. Thread-safe. Failures: corrupt if it lies beyond the durable end, temporary for a read error.
   Result<Bytes> octets(std::uint32_t offset, std::uint32_t length, std::string& copy);
+  // The same, never from mapped memory: a page that cannot be read is an error here, and zeros there.
+  Result<Bytes> octets_by_read(std::uint32_t offset, std::uint32_t length, std::string& copy);
 
   std::atomic<bool> damaged{false};  // Has a record that cannot be read: not worth compacting.
 

@@ -54,31 +54,77 @@ class Walker {
     return true;
   }
 
-  // False: a record is damaged. With a visitor, the records go to it and only broken framing gives false.
+  // False: a record is damaged. With a visitor, the records go to it, those behind a damaged one too.
   Result<bool> records(const GroupHeader& group, bool bodies, SegmentVisitor* visitor) {
     std::uint32_t at = group.offset + group_header_bytes;
     const std::uint32_t end = group.offset + group.length;
     for (std::uint32_t i = 0; i < group.records; ++i) {
-      auto octets = window_.at(at, record_header_bytes);
-      if (!octets) return failed(octets);
-      const auto header = decode_record_header(*octets, segment_.nonce, at);
-      if (!header || header->length > end - std::min(end, at + record_header_bytes)) {
-        if (!visitor) return false;
-        auto told = visitor->damage(at, end, "a record header is damaged");
-        if (!told) return failed(told);
+      auto header = record_header(at, end);
+      if (!header) return failed(header);
+      if (!*header) {
+        if (visitor) return loose_records(at, end, "a record header is damaged", bodies, *visitor);
         return false;
       }
-      auto whole = record(*header, at, bodies, visitor);
+      auto whole = record(**header, at, bodies, visitor);
       if (!whole) return failed(whole);
       if (!*whole && !visitor) return false;
-      at += record_header_bytes + header->length;
+      at += record_header_bytes + (*header)->length;
     }
     return true;
+  }
+
+  // What can still be found in [from, end), whose framing is damaged: records whose header and payload are whole. Their
+  // checksums cover the nonce and the place, so nothing that somebody sent in a message looks like one. Always false.
+  Result<bool> loose_records(std::uint32_t from, std::uint32_t end, const std::string& why, bool bodies,
+                             SegmentVisitor& visitor) {
+    for (std::uint32_t at = from; at < end;) {
+      auto header = record_header(at, end);
+      if (!header) return failed(header);
+      if (!*header) {
+        auto next = next_record(at + 1, end);
+        if (!next) return failed(next);
+        const bool padding = at != from && *next == end && end - at < group_alignment;
+        if (auto told = padding ? Result<void>() : visitor.damage(at, *next, why); !told) return failed(told);
+        at = *next;
+        continue;
+      }
+      if (auto told = record(**header, at, bodies, &visitor); !told) return failed(told);
+      at += record_header_bytes + (*header)->length;
+    }
+    return false;
   }
 
   std::uint32_t end() const { return window_.end(); }
 
  private:
+  Result<std::optional<RecordHeader>> record_header(std::uint32_t at, std::uint32_t end) {
+    auto octets = window_.at(at, record_header_bytes);
+    if (!octets) return failed(octets);
+    auto header = decode_record_header(*octets, segment_.nonce, at);
+    if (header && std::uint64_t{at} + record_header_bytes + header->length > end) header = std::nullopt;
+    return header;
+  }
+
+  // The first whole record at `from` or behind it; `end` if there is none.
+  Result<std::uint32_t> next_record(std::uint32_t from, std::uint32_t end) {
+    constexpr std::uint32_t stride = 64 << 10;
+    for (std::uint64_t at = from; at + record_header_bytes <= end; at += stride) {
+      auto octets = window_.at(static_cast<std::uint32_t>(at), stride + record_header_bytes - 1);
+      if (!octets) return failed(octets);
+      const std::string block(octets->substr(0, end - at));  // The window moves while candidates are looked at.
+      for (std::size_t i = 0; i < stride && i + record_header_bytes <= block.size(); ++i) {
+        const auto offset = static_cast<std::uint32_t>(at + i);
+        if (block.compare(i + 13, 3, std::string_view("\0\0\0", 3)) != 0) continue;  // Most places fail here already.
+        const auto header = decode_record_header(Bytes(block).substr(i, record_header_bytes), segment_.nonce, offset);
+        if (!header || offset + std::uint64_t{record_header_bytes} + header->length > end) continue;
+        auto whole = record(*header, offset, true, nullptr);
+        if (!whole) return failed(whole);
+        if (*whole) return offset;
+      }
+    }
+    return end;
+  }
+
   Result<bool> record(const RecordHeader& header, std::uint32_t at, bool bodies, SegmentVisitor* visitor) {
     Bytes payload;
     bool whole = true;
@@ -145,16 +191,24 @@ Result<SegmentEnd> find_end(world::File& file, const SegmentHeader& header) {
 Result<void> walk(world::File& file, const SegmentHeader& header, std::uint32_t end, const WalkOptions& options,
                   SegmentVisitor& visitor) {
   Walker walker(file, header, end, Walker::ReadErrors::damage);
+  // What a group whose header is damaged had in common with its neighbours.
+  GroupHeader last{.segment = header.segment, .epoch = header.epoch, .time_ms = header.created_ms};
   for (std::uint32_t at = options.from; at < end;) {
     auto group = walker.header_at(at);
     if (!group) return failed(group);
     if (!*group) {
       auto next = walker.next_header(at);
       if (!next) return failed(next);
-      if (auto told = visitor.damage(at, *next, "a group header is damaged"); !told) return told;
+      last.offset = at;
+      last.length = *next - at;
+      if (auto told = visitor.group(last); !told) return told;
+      auto found = walker.loose_records(at, *next, "a group header is damaged", options.bodies, visitor);
+      if (!found) return failed(found);
+      if (auto told = visitor.group_end(last); !told) return told;
       at = *next;
       continue;
     }
+    last = **group;
     if (auto told = visitor.group(**group); !told) return told;
     auto records = walker.records(**group, options.bodies, &visitor);
     if (!records) return failed(records);

@@ -4,6 +4,7 @@
 
 #include "base/base64.hpp"
 #include "store/key.hpp"
+#include "store/replayer.hpp"
 #include "store/segment_reader.hpp"
 #include "store/snapshot.hpp"
 
@@ -310,8 +311,8 @@ class Start {
     return place;
   }
 
-  class Replayer;
   Result<void> replay(const Position& from);
+  void spoiled(const Position& at, const std::string& why);
 
   void note_flushed() {
     if (const auto position = read_position(core_->index->latest())) core_->flushed = position->position.number();
@@ -340,95 +341,24 @@ class Start {
   SnapshotPlace place_;
 };
 
-class Start::Replayer final : public SegmentVisitor {
- public:
-  Replayer(Core& core, SnapshotPlace& place) : core_(core), place_(place) {}
-
-  std::uint32_t segment = 0;
-
-  Result<void> group(const GroupHeader& header) override {
-    core_.applier->begin(header.time_ms);
-    return {};
-  }
-  Result<void> group_end(const GroupHeader& header) override {
-    return core_.applier->end({segment, header.offset + header.length});
-  }
-  Result<void> damage(std::uint32_t from, std::uint32_t to, std::string why) override {
-    spoil({segment, from}, why + " (" + std::to_string(to - from) + " octets)");
-    return {};
-  }
-
-  Result<void> record(const Position& at, const RecordHeader& header, Bytes payload, bool whole) override {
-    if (header.type == RecordType::body) {
-      const std::uint32_t length = header.length - std::min(header.length, name_octets);
-      core_.applier->body({at, length}, false);
-      return {};
-    }
-    if (!whole) {
-      if (header.type != RecordType::snapshot) spoil(at, "the checksum of an operation does not fit");
-      return {};
-    }
-    if (header.type != RecordType::snapshot) core_.replayed_bytes += payload.size();
-    Result<void> done;
-    switch (header.type) {
-      case RecordType::existing:
-        core_.applier->existing();
-        break;
-      case RecordType::transaction:
-        core_.operation_bytes_since_snapshot += payload.size();
-        done = core_.applier->transaction(payload);
-        break;
-      case RecordType::move:
-        done = core_.applier->move(payload);
-        break;
-      case RecordType::drop:
-        done = core_.applier->drop(payload);
-        break;
-      case RecordType::snapshot_end:
-        done = snapshot_end(at, payload);
-        break;
-      case RecordType::body:
-      case RecordType::chunk:
-      case RecordType::snapshot:
-        break;
-    }
-    if (done || done.error().kind != Failure::Kind::corrupt) return done;
-    spoil(at, done.error().cause);
-    return {};
-  }
-
- private:
-  Result<void> snapshot_end(const Position& at, Bytes payload) {
-    const auto end = decode_snapshot_end(payload);
-    if (end) place_ = {end->begin, at, end->of};
-    return core_.applier->snapshot_end(at, payload);
-  }
-  void spoil(const Position& at, const std::string& why) {
-    core_.quarantine(to_string(at), why);
-    core_.applier->damaged(at, why);
-    if (const auto found = core_.segments.find(at.segment)) found->damaged = true;
-  }
-
-  Core& core_;
-  SnapshotPlace& place_;
-};
-
 Result<void> Start::replay(const Position& from) {
-  Replayer replayer(*core_, place_);
-  for (const auto& segment : core_->segments.all()) {
-    if (segment->number() < from.segment) continue;
-    replayer.segment = segment->number();
-    WalkOptions options;
-    if (segment->number() == from.segment) options.from = from.offset;
-    auto walked = walk(segment->file(), segment->header(), segment->durable(), options, replayer);
-    if (!walked) return walked;
-  }
+  Replayer replayer(*core_->applier, [this](const Position& at, const std::string& why) { spoiled(at, why); });
+  constexpr Position end{UINT32_MAX, UINT32_MAX};
+  if (auto replayed = replayer.replay(core_->segments, from, end); !replayed) return replayed;
+  core_->replayed_bytes += replayer.bytes();
+  core_->operation_bytes_since_snapshot += replayer.operation_bytes();
+  if (replayer.newest_snapshot().of.segment != 0) place_ = replayer.newest_snapshot();
   // What was found damaged at an earlier start is still known.
   const Bytes prefix(&damaged_subspace, 1);
   return core_->index->latest().scan(prefix, behind(prefix), [&](Bytes key, Bytes why) {
-    core_->quarantine(to_string(Position::from(Parser(key.substr(1)).u64())), std::string(why));
+    spoiled(Position::from(Parser(key.substr(1)).u64()), std::string(why));
     return true;
   });
+}
+
+void Start::spoiled(const Position& at, const std::string& why) {
+  core_->quarantine(to_string(at), why);
+  if (const auto found = core_->segments.find(at.segment)) found->damaged = true;
 }
 
 }  // namespace

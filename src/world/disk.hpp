@@ -42,7 +42,8 @@ class File {
   virtual Result<void> reserve(std::uint64_t size) = 0;
 
   // The octets at [offset, offset + length) as memory, valid as long as this File; nullopt-like empty Bytes with length
-  // > 0 if this disk cannot. For files that do not change any more there.
+  // > 0 if this disk cannot. For files that do not change any more there. What the disk cannot read looks like zeros:
+  // compare checksums, and ask read_at() why (RELIABILITY R16).
   virtual Bytes map(std::uint64_t offset, std::size_t length) = 0;
 };
 
