@@ -10,6 +10,7 @@
 #include "config/option_names.hpp"
 #include "config/option_values.hpp"
 #include "crypto/tls.hpp"
+#include "roles/system_calls.hpp"
 
 namespace facteur::cli {
 
@@ -56,6 +57,10 @@ int config_check(const Context& context) {
     print(json::serialize(problems) + "\n");
   } else if (loaded.good()) {
     print(context.say("config.good", {context.config_path}) + "\n");
+    const bool wanted = loaded.config.server.sandbox;
+    if (!wanted) print(context.say("check.sandbox_off") + "\n");
+    if (wanted && roles::landlock_version() < 1) print(context.say("check.no_landlock") + "\n");
+    if (wanted && roles::allowed_calls(roles::Role::whole).empty()) print(context.say("check.no_filter") + "\n");
   } else {
     print(config::to_string(loaded.problems));
     complain(context.say("config.bad", {std::to_string(loaded.problems.size())}));

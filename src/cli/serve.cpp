@@ -7,9 +7,11 @@
 #include <memory>
 #include <optional>
 
+#include "cli/shelter.hpp"
 #include "cli/site.hpp"
 #include "config/describe.hpp"
 #include "config/load.hpp"
+#include "roles/service_manager.hpp"
 
 namespace facteur::cli {
 
@@ -32,6 +34,8 @@ struct Life {
   std::unique_ptr<host::World> world;
   std::unique_ptr<store::EmbeddedEngine> engine;
   std::unique_ptr<server::Server> server;
+  roles::ServiceManager manager{};
+  roles::Sandbox sandbox{};
   Wakeup stop;
   Wakeup gone;
   std::optional<TaskGroup> reloads;
@@ -41,7 +45,15 @@ struct Life {
   Task<void> reload();
   Task<void> end_hard();
   void signal(int number);
+  void tell_sandbox() const;
 };
+
+// What protects the rest of the machine from this process, and what does not.
+void Life::tell_sandbox() const {
+  auto event = observe::Scope(world->log).event("sandbox_entered");
+  event.field("in_force", sandbox.text());
+  if (!sandbox.missing.empty()) event.level(observe::Level::warning).field("missing", sandbox.missing);
+}
 
 void Life::signal(int number) {
   if (number == SIGHUP) {
@@ -71,16 +83,20 @@ Task<void> Life::run() {
   doors.gauge = [&metrics](std::string name, std::string help, std::function<double()> value) {
     metrics.gauge(std::move(name), std::move(help), std::move(value));
   };
+  doors.sandbox = sandbox.text();
+  tell_sandbox();
   reloads.emplace();
   server = std::make_unique<server::Server>(std::move(doors), world->log, *engine, engine->instance(), config,
                                             [path] { return config::load(path); });
   auto started = co_await server->start();
   if (started) {
+    manager.tell("READY=1");
     co_await world->clock.sleep_until(Instant::never(), &stop);
   } else {
     complain(started.error().text + (started.error().cause.empty() ? "" : ": " + started.error().cause));
     exit_code = ExitCode::failed;
   }
+  manager.tell("STOPPING=1");
   TaskGroup guard;
   guard.start(end_hard());
   co_await reloads->finished();
@@ -104,9 +120,12 @@ int serve(const Context& context) {
             .world = {},
             .engine = {},
             .server = {},
+            .manager = {},
+            .sandbox = {},
             .stop = {},
             .gone = {},
             .reloads = {}};
+  life.sandbox = enter_shelter(*life.config, whole_shelter(*life.config, context.config_path));
   SiteOptions options{log_options(life.config->server), [&life](int number) { life.signal(number); },
                       static_cast<unsigned>(life.config->server.shards)};
   auto world = open_world(*life.config, std::move(options));

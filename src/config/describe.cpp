@@ -61,6 +61,9 @@ void describe_server(Server& t, Visitor& v) {
   v.option(number({"shards", "Threads that serve connections; 0: one per processor core."}, t.shards, {0, 256}));
   v.option(choice({"log_format", "How log lines are written to standard error."}, Names(formats), t.log_format));
   v.option(choice({"log_level", "The least important events that are logged."}, Names(levels), t.log_level));
+  v.option(flag(
+      {"sandbox", "Give up, for good, all system calls (seccomp) and paths (Landlock) that the server does not need."},
+      t.sandbox));
   v.option(endpoint({"metrics", "Where /metrics (Prometheus) and /healthz are served over HTTP; empty: nowhere."},
                     t.metrics));
   v.option(

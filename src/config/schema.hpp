@@ -24,6 +24,7 @@ struct Server {
   LogFormat log_format = LogFormat::json;
   enum class LogLevel : std::uint8_t { debug, info, warning, error };
   LogLevel log_level = LogLevel::info;
+  bool sandbox = true;
   std::optional<Endpoint> metrics;  // /metrics and /healthz; absent: none.
   std::string instance;             // Refuse to start on a data directory with another instance id (DECISIONS.md 16).
 };

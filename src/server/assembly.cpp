@@ -200,9 +200,9 @@ std::string Server::Parts::status() const {
   const auto at_work = delivery->status();
   return fmt::format(
       R"("hostname":"{}","instance":"{}","uptime_s":{},"shards":{},"connections":{},"delivered":{},"deferred":{},)"
-      R"("failed":{},"delivering":{})",
+      R"("failed":{},"delivering":{},"roles":"{}","sandbox":"{}")",
       config->hostname, instance, (doors.clock.now() - started) / 1s, doors.shards.count(), budget.open(),
-      at_work.delivered, at_work.deferred, at_work.failed, at_work.active);
+      at_work.delivered, at_work.deferred, at_work.failed, at_work.active, doors.roles, doors.sandbox);
 }
 
 std::vector<std::shared_ptr<const ListenerPlan>> Server::Parts::plans(const config::Config& config) {

@@ -34,8 +34,9 @@ struct Doors {
   world::Random& random;
   world::Shards& shards;
   dns::Resolver& resolver;
-  ReadFile read_file;    // Files outside the data folder (certificates). May block.
-  std::string ca_pem{};  // Trust anchors for servers we must verify; may be empty.
+  ReadFile read_file;                                   // Files outside the data folder (certificates). May block.
+  std::string ca_pem{};                                 // Trust anchors for servers we must verify; may be empty.
+  std::string roles = "one process", sandbox = "none";  // For `facteur status`; no quotes.
   // What the monitoring port shows, and how a value is added to it; empty: nothing is shown.
   std::function<std::string()> metrics{};
   std::function<void(std::string name, std::string help, std::function<double()> value)> gauge{};
