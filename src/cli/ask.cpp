@@ -60,7 +60,7 @@ Task<void> talk_offline(host::World& world, store::EmbeddedEngine& engine, const
     const auto mailboxes =
         mailbox::make_mailboxes(engine, world.shards, world.clock, world.random, scope, message::make_structure);
     const auto queue = queue::make_queue(engine, world.shards, world.clock, world.random, scope);
-    server::Commands commands({directory, directory, *mailboxes, *queue, engine, world.clock, scope, {}, {}});
+    server::Commands commands({directory, directory, *mailboxes, *queue, engine, world.clock, scope, {}, {}, {}});
     StoreLine line(commands);
     co_await talk(line);
     co_await mailboxes->finished();

@@ -56,5 +56,6 @@ void add_queue_commands(CommandLine& line);
 void add_moving_commands(CommandLine& line);  // import, export
 void add_message_commands(CommandLine& line);
 void add_undelete_commands(CommandLine& line);
+void add_guesses_commands(CommandLine& line);
 
 }  // namespace facteur::cli

@@ -139,6 +139,14 @@ void describe_session_limits(Limits& t, Visitor& v) {
   v.option(number({"connections_per_network",
                    "Connections open at once from one network (IPv4: /24, IPv6: /56); loopback is not counted."},
                   t.connections_per_network, {1, 1000000}));
+  v.option(number({"guesses_per_login",
+                   "Wrong passwords an hour that are looked at for one login; who logged in well from an address is "
+                   "still let in from there."},
+                  t.guesses_per_login, {2, 1000000}));
+  v.option(number({"guesses_per_network",
+                   "Wrong passwords an hour that are looked at from one network (IPv4: /24, IPv6: /64), ten times as "
+                   "many where people have logged in; loopback is not counted."},
+                  t.guesses_per_network, {2, 1000000}));
 }
 
 void describe_timeouts(Limits& t, Visitor& v) {

@@ -25,6 +25,9 @@ struct Limits {
   std::uint64_t connections_per_address = 100;  // Loopback is not counted.
   std::uint64_t connections_per_network = 500;  // IPv4: /24, IPv6: /56. Loopback is not counted.
 
+  std::uint64_t guesses_per_login = 100;    // Wrong passwords an hour that are looked at, for one login...
+  std::uint64_t guesses_per_network = 200;  // ...and from one network. IPv4: /24, IPv6: /64. Not loopback.
+
   Duration smtp_command_timeout = 5min;  // RFC 5321 §4.5.3.2.7.
   Duration smtp_data_timeout = 5min;     // Between two blocks of content: RFC 5321 §4.5.3.2.5 is 3 minutes for clients.
   std::uint64_t smtp_least_rate = 500;   // Octets a second that a message must come at; 0: any.

@@ -22,7 +22,12 @@ bool Brake::may_try(const std::string& source, Instant now) {
   return known_good(source, now);
 }
 
-Duration Brake::went_wrong(const std::string& source, std::string_view proof, Instant now) {
+Instant Brake::next_try(const std::string& source, Instant now) {
+  const State* state = sources_.find(source);
+  return state ? std::min(state->not_before, now + longest_good_hold) : now;
+}
+
+Brake::Wrong Brake::went_wrong(const std::string& source, std::string_view proof, Instant now) {
   State* state = sources_.find(source);
   if (!state) state = &sources_.put(source, State{});
   if (now - state->last >= forgotten_after) state->wrong = 0;
@@ -33,7 +38,7 @@ Duration Brake::went_wrong(const std::string& source, std::string_view proof, In
   const unsigned doublings = std::min(state->wrong - 1, 7U);
   const Duration delay = std::min(first_delay * (1 << doublings), longest_delay);
   state->not_before = now + delay;
-  return known_good(source, now) ? std::min(delay, Duration(1s)) : std::min(delay, longest_hold);
+  return {std::min(delay, known_good(source, now) ? longest_good_hold : longest_hold), same};
 }
 
 void Brake::went_well(const std::string& source, Instant now) {
@@ -55,6 +60,49 @@ std::shared_ptr<Turn> Brake::turn(const std::string& source) {
     state->turn = turn;
   }
   return turn;
+}
+
+namespace {
+
+// "192.0.2.7 anne@example.org" of the key that source() makes.
+std::string readable(const std::string& source) {
+  IpAddress from;
+  from.v6 = source.front() == '6';
+  const std::size_t octets = from.v6 ? 8 : 4;
+  std::copy_n(source.begin() + 1, octets, from.octets.begin());
+  return to_string(from) + (from.v6 ? "/64 " : " ") + source.substr(1 + octets);
+}
+
+}  // namespace
+
+void Brake::tell(std::vector<Guesses>& into, Instant now) const {
+  for (auto& one : logins_.used(now)) {
+    into.push_back({Guesses::Of::login, std::move(one.key), one.guesses, one.all});
+  }
+  sources_.each([&](const std::string& source, const State& state) {
+    if (state.wrong == 0 || now - state.last >= forgotten_after) return;
+    into.push_back({Guesses::Of::source, readable(source), state.wrong, now < state.not_before});
+  });
+}
+
+std::size_t Brake::forget(const std::string& name, Instant now) {
+  std::vector<Guesses> all;
+  tell(all, now);
+  std::size_t forgotten = 0;
+  for (const auto& one : all) forgotten += name.empty() || one.name == name ? 1 : 0;
+  if (name.empty()) {
+    logins_.clear();
+  } else {
+    logins_.clear(name);
+  }
+  // The state may hold the turn others wait for: forget the count only.
+  sources_.each([&](const std::string& source, State& state) {
+    if (!name.empty() && readable(source) != name) return;
+    state.wrong = 0;
+    state.not_before = now;
+    state.last_proof.clear();
+  });
+  return forgotten;
 }
 
 }  // namespace facteur::directory

@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <map>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "crypto/scram.hpp"
 #include "directory/brake.hpp"
@@ -31,7 +34,7 @@ struct Stage {
         machine(world, {}),
         engine(store::make_memory_engine({.shards = machine.shards, .clock = machine.clock})),
         directory(*engine, machine.shards, machine.random, example_settings()),
-        authenticator(directory, machine.shards, machine.clock, machine.random, observe::Scope(sink), cache_for) {}
+        authenticator(directory, machine.shards, machine.clock, machine.random, observe::Scope(sink), {cache_for}) {}
 
   template <class T>
   T finish(Task<T> task, unsigned shard = 1) {
@@ -380,17 +383,178 @@ TEST_CASE("the brake forgets after an hour and is bounded") {
   for (int i = 0; i < 10; ++i) brake.went_wrong("a", std::to_string(i), start);
   CHECK(!brake.may_try("a", start + 59s));
   CHECK(brake.may_try("a", start + 60s));
-  CHECK(brake.went_wrong("a", "x", start + 2h) == 500ms);
-  CHECK(brake.went_wrong("a", "x", start + 2h) == 500ms);
-  CHECK(brake.went_wrong("a", "y", start + 2h) == 1s);
+  CHECK(brake.went_wrong("a", "x", start + 2h).hold == 500ms);
+  CHECK(brake.went_wrong("a", "x", start + 2h).again);
+  CHECK(brake.went_wrong("a", "y", start + 2h).hold == 1s);
   for (int i = 0; i < 1000; ++i) brake.went_wrong("b" + std::to_string(i), "x", start);
   CHECK(brake.may_try("a", start + 2h));  // Gone for others.
   brake.went_well("g", start);
-  for (int i = 0; i < 10; ++i) CHECK(brake.went_wrong("g", std::to_string(i), start + 1s) <= 1s);
+  for (int i = 0; i < 10; ++i) CHECK(brake.went_wrong("g", std::to_string(i), start + 1s).hold <= 1s);
   CHECK(brake.may_try("g", start + 2s));
   const auto v6 = [](std::string_view text) { return Brake::source(*IpAddress::parse(text), "l"); };
   CHECK(v6("2001:db8::1") == v6("2001:db8::ffff:2"));
   CHECK(v6("2001:db8::1") != v6("2001:db8:0:1::1"));
+}
+
+TEST_CASE("a budget of guesses: half at once, the rest over the hour, and it is bounded") {
+  GuessBudget budget(100, 10);
+  const Instant start{1'000'000'000'000};
+  int taken = 0;
+  for (int second = 0; second < 3600; ++second) {
+    for (int i = 0; i < 5; ++i) taken += budget.take("a", start + Duration(1s) * second) ? 1 : 0;
+  }
+  CHECK(taken == 99);  // The hundredth comes back with the hour.
+  REQUIRE(budget.used(start + 1h).size() == 1);
+  CHECK(budget.used(start + 1h)[0].guesses == 49);
+  CHECK(budget.used(start + 3h).empty());
+  for (int i = 0; i < 50; ++i) CHECK(budget.take("b", start));
+  CHECK_FALSE(budget.take("b", start));
+  budget.give_back("b");
+  CHECK(budget.take("b", start));
+  CHECK_FALSE(budget.take("b", start));
+  CHECK(budget.used(start)[0].all);
+  CHECK(budget.clear("b"));
+  CHECK_FALSE(budget.clear("b"));
+  CHECK(budget.take("b", start));
+  for (int i = 0; i < 500; ++i) CHECK(budget.take("c", start, 10));
+  CHECK_FALSE(budget.take("c", start, 10));
+  for (int i = 0; i < 100; ++i) budget.take("d" + std::to_string(i), start);
+  CHECK(budget.used(start).size() <= 10);
+}
+
+// RELIABILITY S14: 10,000 guesses from 1,000 addresses on 100 accounts within one hour.
+TEST_CASE("guessing from many addresses: at most 100 an hour are looked at for each account, the owner stays in") {
+  Stage s(0s);
+  std::vector<std::string> logins;
+  for (int i = 0; i < 100; ++i) logins.push_back("user" + std::to_string(i) + "@example.org");
+  for (const auto& login : logins) s.add(login);
+  const auto home = IpAddress::v4(203, 0, 113, 9);
+  CHECK(s.login(logins[0], "secret", home).value());
+  const Instant start = s.machine.clock.now();
+  std::map<std::string, int> looked_at;
+  for (int i = 0; i < 10'000; ++i) {
+    const auto& login = logins[i % 100 < 50 ? 0 : static_cast<std::size_t>(i % 100)];
+    // Each address in a /24 of its own.
+    const auto from =
+        IpAddress::v4(10, static_cast<std::uint8_t>(i % 1000 / 250), static_cast<std::uint8_t>(i % 250), 1);
+    if (s.login(login, "guess " + std::to_string(i), from)) ++looked_at[login];
+    if (i % 1000 == 999) CHECK(s.login(logins[0], "secret", home).value());  // Whatever others do.
+  }
+  for (const auto& [login, count] : looked_at) {
+    CAPTURE(login);
+    CHECK(count <= 51 + (s.machine.clock.now() - start) / 72s);  // 50 at once, 50 an hour.
+  }
+  CHECK(looked_at[logins[0]] >= 50);
+  // From a new place the owner waits like everybody while it lasts, but not for ever.
+  for (int i = 0;
+       s.login(logins[0], "more " + std::to_string(i), IpAddress::v4(10, 9, static_cast<std::uint8_t>(i), 1));) {
+    REQUIRE(++i < 60);
+  }
+  CHECK_FALSE(s.login(logins[0], "secret", IpAddress::v4(203, 0, 113, 10)));
+  s.world.run_for(2min);
+  CHECK(s.login(logins[0], "secret", IpAddress::v4(203, 0, 113, 10)).value());
+}
+
+TEST_CASE("spraying: one password on many accounts from one network ends, people known there stay in") {
+  Stage s(0s);
+  const auto anne = s.add("anne@example.org");
+  s.add("paul@example.org");
+  CHECK(s.login("paul@example.org", "secret", IpAddress::v4(198, 51, 100, 7)).value());
+  const auto spray = [&](auto address) {
+    int looked_at = 0;
+    for (int i = 0; i < 3000; ++i) {
+      if (s.login("ghost" + std::to_string(i) + "@example.org", "Winter2026", address(i))) ++looked_at;
+    }
+    return looked_at;
+  };
+  const auto from_v4 = [](int i) { return IpAddress::v4(192, 0, 2, static_cast<std::uint8_t>(i % 250 + 1)); };
+  CHECK(spray(from_v4) <= 200);
+  CHECK_FALSE(s.login("anne@example.org", "secret", IpAddress::v4(192, 0, 2, 9)));
+  CHECK(s.login("anne@example.org", "secret", IpAddress::v4(192, 0, 3, 9)).value() == anne);
+  const auto from_v6 = [](int i) {
+    auto address = *IpAddress::parse("2001:db8::");
+    address.octets[9] = static_cast<std::uint8_t>(i % 256);  // All of one /64.
+    return address;
+  };
+  CHECK(spray(from_v6) <= 200);
+  CHECK_FALSE(s.login("anne@example.org", "secret", *IpAddress::parse("2001:db8::77")));
+  CHECK(s.login("anne@example.org", "secret", *IpAddress::parse("2001:db8:0:1::77")).value() == anne);
+  // A network that people log in from has ten times as many, and they are not asked to wait at all.
+  const auto from_good = [](int i) { return IpAddress::v4(198, 51, 100, static_cast<std::uint8_t>(i % 250 + 1)); };
+  const int good = spray(from_good);
+  CHECK(good > 900);
+  CHECK(good <= 2000);
+  CHECK(s.login("paul@example.org", "secret", IpAddress::v4(198, 51, 100, 7)).value());
+  // What is on loopback is a proxy or webmail of many people.
+  CHECK(spray([](int) { return IpAddress::loopback(); }) == 3000);
+}
+
+TEST_CASE("many guesses at the same moment are not more than one after the other") {
+  Stage s(0s);
+  s.add("anne@example.org");
+  struct Run {
+    static Task<void> one(Authenticator& a, int i, int& looked_at, int& ended) {
+      const auto from = IpAddress::v4(10, static_cast<std::uint8_t>(i / 250), static_cast<std::uint8_t>(i % 250), 1);
+      const auto outcome = co_await a.check_password("anne@example.org", {"guess " + std::to_string(i)}, from);
+      looked_at += outcome ? 1 : 0;
+      ++ended;
+    }
+  };
+  int looked_at = 0;
+  int ended = 0;
+  TaskGroup group;
+  s.machine.shards.run(1, [&] {
+    for (int i = 0; i < 1000; ++i) group.start(Run::one(s.authenticator, i, looked_at, ended));
+  });
+  REQUIRE(s.world.run_until([&] { return ended == 1000; }));
+  CHECK(looked_at <= 50);
+}
+
+TEST_CASE("an old phone with a wrong password locks nobody out, and is only made slower") {
+  Stage s(0s);
+  s.add("anne@example.org");
+  const auto home = IpAddress::v4(203, 0, 113, 9);
+  // Never logged in well from here: the same wrong password all day counts once.
+  for (int i = 0; i < 500; ++i) {
+    CHECK(s.login("anne@example.org", "old", home).has_value());
+    s.world.run_for(1min);
+  }
+  CHECK(s.login("anne@example.org", "secret", home).value());
+  // And from a good address guesses come one a second, however many connections make them.
+  const Instant start = s.machine.clock.now();
+  for (int i = 0; i < 60; ++i) CHECK(s.login("anne@example.org", "guess " + std::to_string(i), home).has_value());
+  CHECK(s.machine.clock.now() - start > 50s);
+  CHECK(s.login("anne@example.org", "secret", home).value());
+}
+
+TEST_CASE("what is held back can be seen and let go") {
+  Stage s(0s);
+  s.add("anne@example.org");
+  for (int i = 0; i < 150; ++i) (void)s.login("x" + std::to_string(i), "x", *IpAddress::parse("2001:db8::1"));
+  for (int i = 0; i < 60; ++i) {
+    (void)s.login("anne@example.org", "guess " + std::to_string(i),
+                  IpAddress::v4(10, 0, static_cast<std::uint8_t>(i), 1));
+  }
+  const auto find = [&](const std::string& name) {
+    const auto all = s.finish(s.authenticator.guesses());
+    const auto found = std::ranges::find_if(all, [&](const Guesses& one) { return one.name == name; });
+    return found == all.end() ? Guesses{} : *found;
+  };
+  CHECK(find("anne@example.org").wrong == 50);
+  CHECK(find("anne@example.org").held);
+  CHECK(find("2001:db8::/64").wrong > 90);
+  CHECK(find("2001:db8::/64").of == Guesses::Of::network);
+  CHECK(find("10.0.49.1 anne@example.org").wrong == 1);
+  CHECK(find("10.0.49.0/24").wrong == 1);
+  CHECK_FALSE(s.login("anne@example.org", "secret", IpAddress::v4(203, 0, 113, 9)));
+  CHECK(s.finish(s.authenticator.forget_guesses("anne@example.org")) == 1);
+  CHECK(s.login("anne@example.org", "secret", IpAddress::v4(203, 0, 113, 9)).value());
+  CHECK(s.finish(s.authenticator.forget_guesses("nobody at all")) == 0);
+  CHECK(s.finish(s.authenticator.forget_guesses("2001:db8::/64")) == 1);
+  CHECK(s.login("anne@example.org", "secret", *IpAddress::parse("2001:db8::2")).value());
+  CHECK(s.finish(s.authenticator.forget_guesses("10.0.49.1 anne@example.org")) == 1);
+  CHECK(s.finish(s.authenticator.forget_guesses("")) > 50);
+  CHECK(s.finish(s.authenticator.guesses()).empty());
 }
 
 TEST_RFC("5802 §3", "the stored keys verify the password's proof, and made-up ones stay the same") {

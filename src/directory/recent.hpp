@@ -32,12 +32,27 @@ class Recent {
     by_key_.emplace(order_.front().first, order_.begin());
     return order_.front().second;
   }
-  void remove(const std::string& key) {
+  // Whether it was there.
+  bool remove(const std::string& key) {
     const auto found = by_key_.find(key);
-    if (found == by_key_.end()) return;
+    if (found == by_key_.end()) return false;
     const auto at = found->second;
     by_key_.erase(found);
     order_.erase(at);
+    return true;
+  }
+  void clear() {
+    by_key_.clear();
+    order_.clear();
+  }
+  // visit(key, value), the most recently used first.
+  template <class Visit>
+  void each(Visit visit) const {
+    for (const auto& [key, value] : order_) visit(key, value);
+  }
+  template <class Visit>
+  void each(Visit visit) {
+    for (auto& [key, value] : order_) visit(key, value);
   }
   std::size_t size() const { return order_.size(); }
 

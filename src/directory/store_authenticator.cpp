@@ -28,12 +28,15 @@ std::string canonical_login(std::string_view login) {
 }  // namespace
 
 StoreAuthenticator::StoreAuthenticator(const StoreDirectory& directory, world::Shards& shards, world::Clock& clock,
-                                       world::Random& random, observe::Scope scope, Duration cache_for)
+                                       world::Random& random, observe::Scope scope,
+                                       const AuthenticatorSettings& settings)
     : directory_(directory),
       shards_(shards),
       clock_(clock),
       scope_(std::move(scope)),
-      cache_ns_(cache_for.count()),
+      cache_ns_(settings.cache_for.count()),
+      guesses_login_(settings.guesses_login),
+      networks_(settings.guesses_network),
       key_(random_octets(random, 32)) {
   auto dummy = crypto::argon2id_hash(random_octets(random, 16), random_octets(random, 16), directory.settings()->cost);
   CHECK_OR_BUG(dummy.has_value());
@@ -41,7 +44,11 @@ StoreAuthenticator::StoreAuthenticator(const StoreDirectory& directory, world::S
   for (unsigned i = 0; i < shards.count(); ++i) locals_.push_back(std::make_unique<Local>());
 }
 
-void StoreAuthenticator::configure(Duration cache_for) { cache_ns_ = cache_for.count(); }
+void StoreAuthenticator::configure(const AuthenticatorSettings& settings) {
+  cache_ns_ = settings.cache_for.count();
+  guesses_login_ = settings.guesses_login;
+  networks_.configure(settings.guesses_network);
+}
 
 unsigned StoreAuthenticator::home(std::string_view login) const {
   return static_cast<unsigned>(std::hash<std::string_view>{}(login) % locals_.size());
@@ -60,7 +67,7 @@ std::string StoreAuthenticator::cache_key(const Attempt& attempt, const AccountR
 Task<StoreAuthenticator::Outcome> StoreAuthenticator::check_password(std::string login, observe::Secret password,
                                                                      IpAddress from) {
   if (login.size() > longest_login || password.value.size() > longest_password) co_return std::nullopt;
-  Attempt attempt{canonical_login(login), {}, std::move(password)};
+  Attempt attempt{canonical_login(login), from, {}, std::move(password)};
   attempt.source = Brake::source(from, attempt.login);
   const unsigned here = shards_.current();
   co_await world::hop(shards_, home(attempt.login));
@@ -86,17 +93,69 @@ Task<StoreAuthenticator::Outcome> StoreAuthenticator::check_here(Local& local, A
   if (record && record->account.enabled) {
     const Verified* known = local.verified.find(cache_key(attempt, *record));
     if (known && clock_.now() < known->until && known->account == record->account.id) {
-      local.brake.went_well(attempt.source, clock_.now());
+      went_well(local, attempt);
       co_return known->account;
     }
   }
   const auto turn = local.brake.turn(attempt.source);
   auto held = co_await turn->take();
-  if (!local.brake.may_try(attempt.source, clock_.now())) {
+  const bool may = co_await admitted(local, attempt);
+  if (!may) {
     co_return failure(Failure::Kind::temporary, "F-6040", "Too many wrong passwords; try again in a minute",
                       attempt.login);
   }
-  co_return co_await verify(local, attempt, record);
+  auto outcome = co_await verify(local, attempt, record);
+  if (!outcome) uncount(local, attempt);  // Not known whether it was wrong.
+  co_return outcome;
+}
+
+Task<bool> StoreAuthenticator::admitted(Local& local, Attempt& attempt) {
+  const Instant now = clock_.now();
+  if (local.brake.known_good(attempt.source, now)) {
+    const Instant next = local.brake.next_try(attempt.source, now);
+    if (next > now) co_await clock_.sleep_until(next);
+    co_return true;
+  }
+  co_return take_guess(local, attempt);
+}
+
+bool StoreAuthenticator::take_guess(Local& local, Attempt& attempt) {
+  const Instant now = clock_.now();
+  if (local.brake.known_good(attempt.source, now)) return true;
+  if (!local.brake.may_try(attempt.source, now)) return false;
+  local.brake.configure(guesses_login_.load());
+  if (!local.brake.take(attempt.login, now)) {
+    scope_.event("login_braked").level(observe::Level::warning).field("login", attempt.login);
+    return false;
+  }
+  if (!networks_.take(attempt.from, now)) {
+    local.brake.give_back(attempt.login);
+    scope_.event("network_braked")
+        .level(observe::Level::warning)
+        .field("network", NetworkBrake::network(attempt.from))
+        .field("login", attempt.login);
+    return false;
+  }
+  attempt.counted = true;
+  return true;
+}
+
+void StoreAuthenticator::uncount(Local& local, Attempt& attempt) {
+  if (!std::exchange(attempt.counted, false)) return;
+  local.brake.give_back(attempt.login);
+  networks_.give_back(attempt.from, clock_.now());
+}
+
+void StoreAuthenticator::went_well(Local& local, Attempt& attempt) {
+  uncount(local, attempt);
+  local.brake.went_well(attempt.source, clock_.now());
+  networks_.went_well(attempt.from, clock_.now());
+}
+
+void StoreAuthenticator::went_wrong(Local& local, Attempt& attempt, std::string_view proof) {
+  const auto wrong = local.brake.went_wrong(attempt.source, proof, clock_.now());
+  attempt.hold = wrong.hold;
+  if (wrong.again) uncount(local, attempt);
 }
 
 Task<StoreAuthenticator::Outcome> StoreAuthenticator::verify(Local& local, Attempt& attempt,
@@ -119,47 +178,79 @@ Task<StoreAuthenticator::Outcome> StoreAuthenticator::verify(Local& local, Attem
   if (cache_for > Duration::zero()) {
     local.verified.put(cache_key(attempt, *record), {record->account.id, clock_.now() + cache_for});
   }
-  local.brake.went_well(attempt.source, clock_.now());
+  went_well(local, attempt);
   co_return record->account.id;
 }
 
 StoreAuthenticator::Outcome StoreAuthenticator::refused(Local& local, Attempt& attempt, std::string_view why) {
   const auto proof = crypto::hmac_sha256(key_, attempt.password.value);
-  attempt.hold = local.brake.went_wrong(attempt.source, proof.view(), clock_.now());
+  went_wrong(local, attempt, proof.view());
   scope_.event("login_refused").level(observe::Level::warning).field("login", attempt.login).field("reason", why);
   return std::nullopt;
 }
 
+// A guess is taken here and given back when the exchange ends well: one that is broken off counts.
 Task<Result<void>> StoreAuthenticator::may_attempt(std::string login, IpAddress from) {
-  const std::string canonical = canonical_login(login);
+  Attempt attempt{canonical_login(login), from, Brake::source(from, canonical_login(login)), {}};
   const unsigned here = shards_.current();
-  co_await world::hop(shards_, home(canonical));
-  const bool may = locals_[home(canonical)]->brake.may_try(Brake::source(from, canonical), clock_.now());
+  co_await world::hop(shards_, home(attempt.login));
+  const bool may = take_guess(*locals_[home(attempt.login)], attempt);
   co_await world::hop(shards_, here);
   if (!may) {
-    co_return failure(Failure::Kind::temporary, "F-6042", "Too many wrong passwords; try again in a minute", canonical);
+    co_return failure(Failure::Kind::temporary, "F-6042", "Too many wrong passwords; try again in a minute",
+                      attempt.login);
   }
   co_return Result<void>();
 }
 
 Task<void> StoreAuthenticator::attempt_finished(std::string login, IpAddress from, std::optional<AccountId> account) {
-  const std::string canonical = canonical_login(login);
-  const std::string source = Brake::source(from, canonical);
+  Attempt attempt{canonical_login(login), from, Brake::source(from, canonical_login(login)), {}};
   const unsigned here = shards_.current();
-  Duration hold{};
-  co_await world::hop(shards_, home(canonical));
-  Brake& brake = locals_[home(canonical)]->brake;
+  co_await world::hop(shards_, home(attempt.login));
+  Local& local = *locals_[home(attempt.login)];
   if (account) {
-    brake.went_well(source, clock_.now());
+    attempt.counted = !local.brake.known_good(attempt.source, clock_.now());
+    went_well(local, attempt);
   } else {
-    hold = brake.went_wrong(source, {}, clock_.now());
+    went_wrong(local, attempt, {});
     scope_.event("login_refused")
         .level(observe::Level::warning)
-        .field("login", canonical)
+        .field("login", attempt.login)
         .field("reason", "wrong proof");
   }
   co_await world::hop(shards_, here);
-  if (hold > Duration::zero()) co_await clock_.sleep_until(clock_.now() + hold);
+  if (attempt.hold > Duration::zero()) co_await clock_.sleep_until(clock_.now() + attempt.hold);
+}
+
+Task<std::vector<Guesses>> StoreAuthenticator::guesses() {
+  std::vector<Guesses> out;
+  for (auto& one : networks_.used(clock_.now())) {
+    out.push_back({Guesses::Of::network, std::move(one.key), one.guesses, one.all});
+  }
+  const unsigned here = shards_.current();
+  for (unsigned shard = 0; shard < locals_.size(); ++shard) {
+    co_await world::hop(shards_, shard);
+    locals_[shard]->brake.tell(out, clock_.now());
+  }
+  co_await world::hop(shards_, here);
+  co_return out;
+}
+
+Task<std::size_t> StoreAuthenticator::forget_guesses(std::string name) {
+  std::size_t forgotten = 0;
+  for (const auto& one : networks_.used(clock_.now())) forgotten += name.empty() || one.key == name ? 1 : 0;
+  if (name.empty()) {
+    networks_.clear();
+  } else {
+    networks_.clear(name);
+  }
+  const unsigned here = shards_.current();
+  for (unsigned shard = 0; shard < locals_.size(); ++shard) {
+    co_await world::hop(shards_, shard);
+    forgotten += locals_[shard]->brake.forget(name, clock_.now());
+  }
+  co_await world::hop(shards_, here);
+  co_return forgotten;
 }
 
 Result<ScramVerifier> StoreAuthenticator::scram_verifier(std::string_view login, std::string_view mechanism) {

@@ -8,6 +8,8 @@
 
 #include "directory/authenticator.hpp"
 #include "directory/brake.hpp"
+#include "directory/guesses.hpp"
+#include "directory/network_brake.hpp"
 #include "directory/recent.hpp"
 #include "directory/store_directory.hpp"
 #include "observe/event.hpp"
@@ -17,13 +19,20 @@
 
 namespace facteur::directory {
 
-class StoreAuthenticator : public Authenticator {
- public:
-  // `cache_for`: how long a verified password is remembered; zero: not at all. Hashes one password before it returns.
-  StoreAuthenticator(const StoreDirectory& directory, world::Shards& shards, world::Clock& clock, world::Random& random,
-                     observe::Scope scope, Duration cache_for);
+// What may be set while the server runs.
+struct AuthenticatorSettings {
+  Duration cache_for{};                 // How long a verified password is remembered; zero: not at all.
+  std::uint64_t guesses_login = 100;    // Wrong passwords an hour for one login...
+  std::uint64_t guesses_network = 200;  // ...and from one network that are looked at.
+};
 
-  void configure(Duration cache_for);  // Any thread.
+class StoreAuthenticator : public Authenticator, public GuessBook {
+ public:
+  // Hashes one password before it returns.
+  StoreAuthenticator(const StoreDirectory& directory, world::Shards& shards, world::Clock& clock, world::Random& random,
+                     observe::Scope scope, const AuthenticatorSettings& settings);
+
+  void configure(const AuthenticatorSettings& settings);  // Any thread.
 
   Task<Result<std::optional<AccountId>>> check_password(std::string login, observe::Secret password,
                                                         IpAddress from) override;
@@ -33,6 +42,9 @@ class StoreAuthenticator : public Authenticator {
   Result<std::optional<SharedSecret>> shared_secret(std::string_view login) override;
   bool any_shared_secret() const override;
 
+  Task<std::vector<Guesses>> guesses() override;
+  Task<std::size_t> forget_guesses(std::string name) override;
+
  private:
   struct Verified {
     AccountId account;
@@ -40,9 +52,11 @@ class StoreAuthenticator : public Authenticator {
   };
   struct Attempt {
     std::string login;  // Canonical.
+    IpAddress from;
     std::string source;
     observe::Secret password;
-    Duration hold{};  // Of a refusal.
+    bool counted = false;  // A guess was taken from login and network: to be given back unless the password is wrong.
+    Duration hold{};       // Of a refusal.
   };
   // What one shard knows. Only touched there.
   struct Local {
@@ -53,6 +67,12 @@ class StoreAuthenticator : public Authenticator {
 
   using Outcome = Result<std::optional<AccountId>>;
   Task<Outcome> check_here(Local& local, Attempt& attempt);
+  // Whether this attempt is looked at now; waits where a good source has to be slower.
+  Task<bool> admitted(Local& local, Attempt& attempt);
+  bool take_guess(Local& local, Attempt& attempt);
+  void went_well(Local& local, Attempt& attempt);
+  void went_wrong(Local& local, Attempt& attempt, std::string_view proof);
+  void uncount(Local& local, Attempt& attempt);
   Task<Outcome> verify(Local& local, Attempt& attempt, const AccountRecord* record);
   unsigned home(std::string_view login) const;
   std::string cache_key(const Attempt& attempt, const AccountRecord& record) const;
@@ -63,6 +83,8 @@ class StoreAuthenticator : public Authenticator {
   world::Clock& clock_;
   observe::Scope scope_;
   std::atomic<std::int64_t> cache_ns_;
+  std::atomic<std::uint64_t> guesses_login_;
+  NetworkBrake networks_;
   std::string key_;        // Of this process: cached credentials and made-up salts mean nothing elsewhere.
   std::string dummy_phc_;  // What unknown users are checked against.
   std::vector<std::unique_ptr<Local>> locals_;

@@ -112,8 +112,8 @@ class Stage {
     settings.postmaster = "u0@t.example";
     settings.cost = {8, 1, 1};
     directory_ = std::make_unique<directory::StoreDirectory>(*engine_, shards_, random_, settings);
-    authenticator_ =
-        std::make_unique<directory::StoreAuthenticator>(*directory_, shards_, clock_, random_, scope_, 5min);
+    authenticator_ = std::make_unique<directory::StoreAuthenticator>(*directory_, shards_, clock_, random_, scope_,
+                                                                     directory::AuthenticatorSettings{5min});
     mailboxes_ = mailbox::make_mailboxes(*engine_, shards_, clock_, random_, scope_, message::make_structure);
     queue_ = queue::make_queue(*engine_, shards_, clock_, random_, scope_);
     reception::Parameters parameters;

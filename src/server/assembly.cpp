@@ -66,6 +66,10 @@ std::string advice(const Endpoint& endpoint) {
          "else may use it";
 }
 
+directory::AuthenticatorSettings authenticator_settings(const config::Config& c) {
+  return {c.directory.login_cache, c.limits.guesses_per_login, c.limits.guesses_per_network};
+}
+
 ConnectionBudget::Most most_of(const config::Limits& limits) {
   return {limits.connections, limits.connections_per_address, limits.connections_per_network};
 }
@@ -98,7 +102,7 @@ struct Server::Parts {
         budget(most_of(published.get()->limits)),
         directory(engine, doors.shards, doors.random, directory_settings(*published.get())),
         authenticator(directory, doors.shards, doors.clock, doors.random, scope,
-                      published.get()->directory.login_cache),
+                      authenticator_settings(*published.get())),
         mailboxes(mailbox::make_mailboxes(
             engine, doors.shards, doors.clock, doors.random, scope,
             [](Bytes prefix, Bytes content) { return message::make_structure(prefix, content); })),
@@ -169,9 +173,9 @@ void Server::Parts::make_mail_services(const config::Config& config) {
 void Server::Parts::make_services(Server& server) {
   make_mail_services(*published.get());
   monitoring = make_metrics_service({doors.clock, doors.metrics, [this] { return trouble(); }});
-  commands =
-      std::make_unique<Commands>(CommandDoors{directory, directory, *mailboxes, *queue, engine, doors.clock, scope,
-                                              [this] { return status(); }, [&server] { return server.reload(); }});
+  commands = std::make_unique<Commands>(CommandDoors{directory, directory, *mailboxes, *queue, engine, doors.clock,
+                                                     scope, [this] { return status(); },
+                                                     [&server] { return server.reload(); }, &authenticator});
   housekeeping = std::make_unique<Housekeeping>(
       Housekeeping::Doors{engine, directory, directory, *mailboxes, doors.clock, scope}, published.get()->keeping);
   control = make_control_service({doors.clock, [&server](ControlMessage request, Conversation& conversation) {
@@ -374,7 +378,7 @@ Task<std::string> Server::reload() {
   p.published.set(next);
   p.budget.configure(most_of(next->limits));
   p.directory.configure(directory_settings(*next));
-  p.authenticator.configure(next->directory.login_cache);
+  p.authenticator.configure(authenticator_settings(*next));
   p.housekeeping->configure(next->keeping);
   p.reception->reload(reception_parameters(*next));
   p.delivery->reload(delivery::parameters_from(*next), delivery::routing_from(*next));

@@ -30,6 +30,7 @@ Result<std::optional<directory::RemovedAccount>> find_removed(const CommandDoors
 void add_directory_commands(CommandTable& table);  // domain, account, alias
 void add_queue_commands(CommandTable& table);
 void add_undelete_commands(CommandTable& table);
+void add_guesses_commands(CommandTable& table);
 void add_server_commands(CommandTable& table);  // status, reload
 
 }  // namespace facteur::server

@@ -14,6 +14,7 @@ CommandTable all_commands() {
   add_directory_commands(table);
   add_queue_commands(table);
   add_undelete_commands(table);
+  add_guesses_commands(table);
   add_server_commands(table);
   return table;
 }

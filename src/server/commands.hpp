@@ -11,6 +11,7 @@
 #include "base/task.hpp"
 #include "directory/admin.hpp"
 #include "directory/directory.hpp"
+#include "directory/guesses.hpp"
 #include "mailbox/mailboxes.hpp"
 #include "observe/event.hpp"
 #include "queue/queue.hpp"
@@ -31,6 +32,7 @@ struct CommandDoors {
   // What only a running server can say and do; empty without one.
   std::function<std::string()> status;        // Members of a JSON object, without braces; may be empty.
   std::function<Task<std::string>()> reload;  // Problems, one a line; empty: the new configuration is in force.
+  directory::GuessBook* guesses = nullptr;
 };
 
 // What one connection has begun: an import goes through many requests (transfers.hpp).

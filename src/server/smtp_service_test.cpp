@@ -67,8 +67,8 @@ struct Life {
     engine = std::move(*opened);
     const observe::Scope scope(w.events);
     directory = std::make_unique<directory::StoreDirectory>(*engine, machine.shards, machine.random, settings());
-    authenticator = std::make_unique<directory::StoreAuthenticator>(*directory, machine.shards, machine.clock,
-                                                                    machine.random, scope, 5min);
+    authenticator = std::make_unique<directory::StoreAuthenticator>(
+        *directory, machine.shards, machine.clock, machine.random, scope, directory::AuthenticatorSettings{5min});
     mailboxes = mailbox::make_mailboxes(*engine, machine.shards, machine.clock, machine.random, scope);
     queue = queue::make_queue(*engine, machine.shards, machine.clock, machine.random, scope);
     reception::Parameters parameters;

@@ -1,4 +1,5 @@
 """The program as its operators use it: subcommands, exit codes, with and without a running server."""
+import imaplib
 import json
 import os
 import pathlib
@@ -116,6 +117,27 @@ class CommandsTest(unittest.TestCase):
         self.config.write_text(self.base.replace('["example.org"]', '["example.org", "more.example"]'))
         self.good("reload")
         self.assertIn("more.example", self.good("domain", "list"))
+
+    def test_wrong_passwords_are_listed_and_forgotten(self):
+        self.assertEqual(self.run_it("guesses", "list").returncode, 4)
+        port = free_port()
+        self.config.write_text(self.base + f'[[listener]]\nprotocol = "imap"\naddress = "127.0.0.1"\nport = {port}\n'
+                               'plaintext_login = true\n')
+        self.start()
+        self.assertIn("No wrong passwords", self.good("guesses", "list"))
+        self.good("account", "add", "anne@example.org", stdin="right\n")
+        with imaplib.IMAP4("127.0.0.1", port) as client:
+            self.assertRaises(imaplib.IMAP4.error, client.login, "anne@example.org", "wrong")
+        table = self.good("guesses", "list")
+        self.assertRegex(table, r"login +anne@example.org +1")
+        self.assertRegex(table, r"source +127.0.0.1 anne@example.org +1")
+        self.assertEqual([g["wrong"] for g in json.loads(self.good("guesses", "list", "--json"))["guesses"]], [1, 1])
+        self.assertEqual(self.run_it("guesses", "forget").returncode, 1)
+        self.assertEqual(self.run_it("guesses", "forget", "nobody@example.org").returncode, 1)
+        self.good("guesses", "forget", "anne@example.org")
+        self.assertNotIn("login", self.good("guesses", "list"))
+        self.good("guesses", "forget", "--all")
+        self.assertIn("Aucun mot de passe", self.good("guesses", "list", "--lang", "fr"))
 
     def test_a_message_in_a_file(self):
         text = ("From: \x1b[31mMallory\x1b]0;owned\x07 <m@outside.example>\r\nTo: anne@example.org\r\n"

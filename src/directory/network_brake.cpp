@@ -1,0 +1,59 @@
+#include "directory/network_brake.hpp"
+
+#include <algorithm>
+
+namespace facteur::directory {
+
+void NetworkBrake::configure(std::uint64_t an_hour) {
+  const std::lock_guard lock(mutex_);
+  guesses_.configure(an_hour);
+}
+
+std::string NetworkBrake::network(const IpAddress& from) {
+  if (from.is_loopback()) return {};
+  IpAddress network = from;
+  std::fill(network.octets.begin() + (from.v6 ? 8 : 3), network.octets.end(), std::uint8_t{0});
+  return to_string(network) + (from.v6 ? "/64" : "/24");
+}
+
+std::int64_t NetworkBrake::times(const std::string& network, Instant now) {
+  const Instant* last = good_.find(network);
+  return last && now - *last < known_good_for ? good_times : 1;
+}
+
+bool NetworkBrake::take(const IpAddress& from, Instant now) {
+  const std::string key = network(from);
+  if (key.empty()) return true;
+  const std::lock_guard lock(mutex_);
+  return guesses_.take(key, now, times(key, now));
+}
+
+void NetworkBrake::give_back(const IpAddress& from, Instant now) {
+  const std::string key = network(from);
+  const std::lock_guard lock(mutex_);
+  guesses_.give_back(key, times(key, now));
+}
+
+void NetworkBrake::went_well(const IpAddress& from, Instant now) {
+  const std::string key = network(from);
+  if (key.empty()) return;
+  const std::lock_guard lock(mutex_);
+  good_.put(key, now);
+}
+
+std::vector<GuessBudget::Used> NetworkBrake::used(Instant now) const {
+  const std::lock_guard lock(mutex_);
+  return guesses_.used(now);
+}
+
+bool NetworkBrake::clear(const std::string& network) {
+  const std::lock_guard lock(mutex_);
+  return guesses_.clear(network);
+}
+
+void NetworkBrake::clear() {
+  const std::lock_guard lock(mutex_);
+  guesses_.clear();
+}
+
+}  // namespace facteur::directory
