@@ -21,7 +21,7 @@ std::string_view of_what(Guesses::Of of) {
   return {};
 }
 
-Answer not_running() { return failure(Failure::Kind::permanent, "F-6104", "No server is running"); }
+Answer not_running() { return failure(Failure::Kind::permanent, "F-6125", "No server is running"); }
 
 Task<Answer> list(const CommandDoors& doors, const Asked&) {
   if (doors.guesses == nullptr) co_return not_running();
