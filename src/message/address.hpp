@@ -113,7 +113,8 @@ class AddressScanner {
   std::size_t last_quote_;  // A '"' here opens nothing that ends: it is passed over alone.
   std::size_t at_ = 0;
   bool in_group_ = false;
-  std::string local_;  // Used again at each step.
+  std::string local_;           // Used again at each step.
+  std::size_t local_word_ = 0;  // Where its last word begins that a blank sets apart.
   std::string comment_;
 };
 

@@ -145,6 +145,7 @@ bool AddressScanner::read_word(ListedAddress& into, std::string& local, bool bla
     // RFC 5322 §4.4 obs-local-part: blanks around dots are no part of it.
     if (local_size > 0 && local_size < local.size() && local[local_size] != '.' && local[local_size - 1] != '.') {
       local.insert(local_size, 1, ' ');
+      local_word_ = local_size + 1;
     }
   }
   return true;
@@ -158,7 +159,9 @@ bool AddressScanner::read_mailbox(ListedAddress& into) {
   into.local.clear();
   into.domain.clear();
   local_.clear();
+  local_word_ = 0;
   bool address = false;  // "a@b" was read outside angle brackets.
+  bool behind = false;   // And words behind it: "a@b c@d" without a comma is a@b.
   bool angle = false;
   bool any = false;
   std::size_t local_end = std::string::npos;
@@ -172,11 +175,13 @@ bool AddressScanner::read_mailbox(ListedAddress& into) {
       angle = true;
     } else if (peek() == '@' && !angle) {
       ++at_;
+      std::string domain;
+      read_domain(domain);
+      into.name.append("@").append(domain);  // In case it was a name after all: a@b <c@d>.
+      if (behind) continue;
       local_end = local_.size();
-      into.domain.clear();
-      read_domain(into.domain);
-      into.name.append("@").append(into.domain);  // In case it was a name after all: a@b <c@d>.
-      local_.append("@").append(into.domain);
+      local_.append("@").append(domain);
+      into.domain = std::move(domain);
       address = true;
     } else if (peek() == ':' && !angle && !address && !in_group_) {
       ++at_;
@@ -190,12 +195,19 @@ bool AddressScanner::read_mailbox(ListedAddress& into) {
       else
         ++at_;
     } else {
-      read_word(into, local_, before != at_);
+      behind = address;
+      // Words behind an address are no part of it, unless angle brackets make all of it a name.
+      std::string rest;
+      read_word(into, behind ? rest : local_, before != at_);
     }
   }
   if (!any) return false;
-  if (!angle) into.local.assign(local_, 0, address ? local_end : std::string::npos);
-  if (!angle) into.name.clear();
+  if (!angle) {
+    // "John Doe jd@example.org": no local part has a blank that is not quoted, so what stands before is a name.
+    const std::size_t start = address && local_word_ < local_end ? local_word_ : 0;
+    into.local.assign(local_, start, address ? local_end - start : std::string::npos);
+    into.name.assign(local_, 0, start > 0 ? start - 1 : 0);
+  }
   if (into.name.empty()) into.name = comment_;
   return true;
 }

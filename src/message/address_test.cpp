@@ -150,6 +150,21 @@ TEST_CASE("damaged address lists give the nearest thing") {
   CHECK(listed("<>") == "<@>");
 }
 
+TEST_CASE("addresses without angle brackets: a name in front, and others behind without a comma") {
+  const auto read = [](std::string_view value) {
+    std::string out;
+    for (const auto& one : parse_address_list(value)) out += one.name + "<" + one.local + "@" + one.domain + ">";
+    return out;
+  };
+  CHECK(read("John Doe jd@example.org") == "John Doe<jd@example.org>");
+  CHECK(read("a@example.org b@example.net") == "<a@example.org>");
+  CHECK(read("a@example.org b@example.net, c@example.net") == "<a@example.org><c@example.net>");
+  CHECK(read("a@example.org <b@example.net>") == "a@example.org<b@example.net>");
+  CHECK(read("\"a b\"@example.org") == "<a b@example.org>");
+  CHECK(read("a . b@example . org") == "<a.b@example.org>");
+  CHECK(read("a@b@example.org") == "<a@b@example.org>");
+}
+
 TEST_CASE("an address list cut at any octet ends, and long ones take linear time") {
   const std::string_view text = "A Group:\"Ed \\\"J\" <@r:joe@[1.2.3.4]>(c(d)),joe@where.test;, x . y@z";
   for (std::size_t cut = 0; cut <= text.size(); ++cut) CHECK(parse_address_list(text.substr(0, cut)).size() < 10);

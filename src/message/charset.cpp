@@ -187,6 +187,29 @@ std::string from_icu(UConverter* converter, Bytes octets) {
   return is_utf8(out) ? out : repaired_utf8(out);
 }
 
+// ISO-2022 without escape sequences of "(" and "$" that nothing stands behind: texts put together from encoded words
+// that are each complete have them, and ICU takes them for an attack and puts U+FFFD there.
+std::string without_idle_escapes(Bytes octets) {
+  const auto escape_length = [&](std::size_t at) -> std::size_t {
+    if (at + 2 >= octets.size() || octets[at] != '\x1b') return 0;
+    if (octets[at + 1] == '(') return 3;
+    if (octets[at + 1] != '$') return 0;
+    if (octets[at + 2] == '@' || octets[at + 2] == 'A' || octets[at + 2] == 'B') return 3;
+    return octets[at + 2] == '(' ? 4 : 0;  // ESC $ ) designates for later, and has its effect whatever follows.
+  };
+  std::string out;
+  out.reserve(octets.size());
+  for (std::size_t i = 0; i < octets.size();) {
+    const std::size_t length = escape_length(i);
+    if (length > 0 && escape_length(i + length) > 0) {
+      i += length;
+    } else {
+      out += octets[i++];
+    }
+  }
+  return out;
+}
+
 enum class Known : unsigned char { no, ascii, utf8, latin, latin9 };
 Known known(std::string_view charset) {
   using ascii::equal_ignoring_case;
@@ -245,7 +268,10 @@ std::string to_utf8(Bytes octets, std::string_view charset) {
     case Known::no:
       break;
   }
-  if (const Converter converter = converter_of(charset)) return from_icu(converter.get(), octets);
+  if (const Converter converter = converter_of(charset)) {
+    if (octets.find('\x1b') == Bytes::npos) return from_icu(converter.get(), octets);
+    return from_icu(converter.get(), without_idle_escapes(octets));
+  }
   return is_utf8(octets) ? std::string(octets) : from_latin(octets, false);
 }
 

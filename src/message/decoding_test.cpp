@@ -78,10 +78,26 @@ TEST_RFC("2231 §5", "an encoded word may carry a language") {
   CHECK(decoded_text("=?US-ASCII*EN?Q?Keith?=") == "Keith");
 }
 
+TEST_RFC("5322 §3.6.5", "lists of texts: quotes, comments, encoded words, empty ones, many") {
+  using List = std::vector<std::string>;
+  CHECK(decoded_list(" a b ,\"c, d\"\r\n (e, f), =?utf-8?q?caf=C3=A9?=,,") == List{"a b", "c, d", "café"});
+  CHECK(decoded_list("").empty());
+  CHECK(decoded_list("\"a, b") == List{"a, b"});
+  CHECK(decoded_list("(a").empty());
+  std::string many;
+  for (int i = 0; i < 5'000; ++i) many += "a,";
+  CHECK(decoded_list(many).size() == 1'000);
+}
+
 TEST_RFC("2047 §5", "characters split between words, raw octets and damage") {
   CHECK(decoded_text("=?utf-8?B?w6k=?= =?utf-8?Q?=C3?= =?utf-8?Q?=A9?=") == "éé");
   CHECK(decoded_text("caf\xe9") == "café");
   CHECK(decoded_text("café") == "café");
+  CHECK(decoded_text("\xcf\xf0", "windows-1251") == "\u041f\u0440");
+  CHECK(decoded_text("\xc3\xa9", "windows-1251") == "é");  // UTF-8, whatever the text is in.
+  CHECK(decoded_text("\xe9", "nobody's") == "é");
+  // Each word complete, as RFC 2047 §5 wants it: no escape sequence that does nothing is left over.
+  CHECK(decoded_text("=?ISO-2022-JP?B?GyRCJUYbKEI=?=\r\n =?ISO-2022-JP?B?GyRCJUYbKEI=?=") == "\u30c6\u30c6");
   CHECK(decoded_text("=?utf-8?X?a?= =?utf-8?Q?a =?=") == "=?utf-8?X?a?= a =");
   CHECK(decoded_text("=?utf-8?Q?a=0D=0Ab=00?=") == "a  b ");
   const std::string_view text = "x =?utf-8?Q?=C3=A9?= =?iso-8859-1*fr?B?6Q==?= y";

@@ -8,6 +8,7 @@
 #include "message/charset.hpp"
 #include "message/header.hpp"
 #include "message/transfer.hpp"
+#include "message/value_cursor.hpp"
 
 namespace facteur::message {
 namespace {
@@ -62,11 +63,11 @@ std::string word_octets(const EncodedWord& word) {
   return out;
 }
 
-void append_text(std::string& out, Bytes raw) {
+void append_text(std::string& out, Bytes raw, std::string_view charset) {
   if (is_utf8(raw)) {
     out.append(raw);
   } else {
-    out.append(to_utf8(raw, "windows-1252"));
+    out.append(to_utf8(raw, charset.empty() || !charset_known(charset) ? "windows-1252" : charset));
   }
 }
 
@@ -93,7 +94,7 @@ constexpr std::string_view atom_marks = "!#$%&'*+-/=?^_`{|}~";
 
 }  // namespace
 
-std::string decoded_text(Bytes value) {
+std::string decoded_text(Bytes value, std::string_view raw_charset) {
   std::string line = unfolded(value);
   const Bytes text = line;
   if (text.find("=?") == Bytes::npos && is_utf8(text)) {
@@ -120,7 +121,7 @@ std::string decoded_text(Bytes value) {
     // RFC 2047 §6.2: blanks between two encoded words are not shown.
     const bool joined = after_word && blank(between);
     if (!joined || !ascii::equal_ignoring_case(charset, word->charset)) flush();
-    if (!joined) append_text(out, between);
+    if (!joined) append_text(out, between, raw_charset);
     charset = word->charset;
     pending += word_octets(*word);
     after_word = true;
@@ -128,8 +129,36 @@ std::string decoded_text(Bytes value) {
     plain = i;
   }
   flush();
-  append_text(out, text.substr(plain));
+  append_text(out, text.substr(plain), raw_charset);
   clean(out);
+  return out;
+}
+
+std::vector<std::string> decoded_list(Bytes value) {
+  std::vector<std::string> out;
+  std::string raw;  // Of one text: without comments and quotes, folds kept.
+  const auto take = [&] {
+    if (std::string text = decoded_text(raw); !text.empty()) out.push_back(std::move(text));
+    raw.clear();
+  };
+  ValueCursor cursor(value);
+  while (!cursor.done() && out.size() < 1'000) {
+    const char c = cursor.peek();
+    if (c == '(') {
+      (void)cursor.skip_blanks();
+      raw += ' ';
+    } else if (c == '"') {
+      raw += cursor.quoted();
+    } else {
+      cursor.skip();
+      if (c == ',') {
+        take();
+      } else {
+        raw += c;
+      }
+    }
+  }
+  if (out.size() < 1'000) take();
   return out;
 }
 

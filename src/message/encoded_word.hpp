@@ -3,14 +3,20 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.hpp"
 
 namespace facteur::message {
 
 // An unstructured value or display name, unfolded and decoded: valid UTF-8, blanks between encoded words dropped
-// (RFC 2047 §6.2). Raw 8-bit octets are taken as UTF-8, or as windows-1252 if they are not.
-std::string decoded_text(Bytes value);
+// (RFC 2047 §6.2). Raw 8-bit octets are taken as UTF-8, or in `raw_charset` (what the text of the message is written
+// in) if they are not; in windows-1252 if that is empty or unknown.
+std::string decoded_text(Bytes value, std::string_view raw_charset = {});
+
+// RFC 5322 §3.6.5 Keywords, and other lists of texts with commas between them: each decoded, without quotes; comments
+// and empty ones left out; at most 1,000.
+std::vector<std::string> decoded_list(Bytes value);
 
 // The text as it is if it is printable ASCII, else as encoded words of at most 75 characters (RFC 2047 §2) with
 // CRLF SP between them. `text` is UTF-8. For Subject, Comments and display names (then as a phrase, RFC 2047 §5 rule

@@ -76,12 +76,12 @@ void add_text(std::string& lengths, std::string& texts, std::string_view text, s
   texts.append(text);
 }
 
-std::string joined_texts(std::span<const Bytes> values) {
+std::string joined_texts(std::span<const Bytes> values, std::string_view charset) {
   std::string out;
   for (const Bytes value : values) {
     if (out.size() > text_limits[0]) break;
     if (!out.empty()) out.append(", ");
-    out.append(decoded_text(value.substr(0, 65'536)));
+    out.append(decoded_text(value.substr(0, 65'536), charset));
   }
   return out;
 }
@@ -99,9 +99,10 @@ std::string joined_ids(const std::optional<Bytes>& value, std::size_t limit) {
   return out;
 }
 
-std::string make_texts(const HeaderValues& header) {
-  const auto one = [](const std::optional<Bytes>& value) {
-    return value ? decoded_text(value->substr(0, 65'536)) : std::string();
+// `charset`: of raw octets, which no standard allows and many have sent.
+std::string make_texts(const HeaderValues& header, std::string_view charset) {
+  const auto one = [charset](const std::optional<Bytes>& value) {
+    return value ? decoded_text(value->substr(0, 65'536), charset) : std::string();
   };
   std::string lengths;
   std::string texts;
@@ -110,14 +111,23 @@ std::string make_texts(const HeaderValues& header) {
   };
   add(HeaderText::subject, one(header.subject));
   add(HeaderText::from, one(header.from));
-  add(HeaderText::to, joined_texts(header.to));
-  add(HeaderText::cc, joined_texts(header.cc));
-  add(HeaderText::bcc, joined_texts(header.bcc));
+  add(HeaderText::to, joined_texts(header.to, charset));
+  add(HeaderText::cc, joined_texts(header.cc, charset));
+  add(HeaderText::bcc, joined_texts(header.bcc, charset));
   add(HeaderText::message_id, joined_ids(header.message_id, 1024));
   add(HeaderText::in_reply_to, joined_ids(header.in_reply_to, 1024));
   add(HeaderText::references, joined_ids(header.references, 16384));
   add(HeaderText::sender, one(header.sender));
   return lengths + texts;
+}
+
+// Of the first part that has one.
+std::string_view charset_of_text(const PartTree& tree) {
+  for (const Part& part : tree.parts) {
+    if (part.content_type.type != "text") continue;
+    if (const auto charset = part.content_type.parameter("charset"); !charset.empty()) return charset;
+  }
+  return {};
 }
 
 // ---- parts: in order of headers.
@@ -242,7 +252,7 @@ std::string make_structure(Bytes prefix, Bytes content) {
   out.append(basic);
   head.body = static_cast<std::uint32_t>(out.size() - start);
   start = out.size();
-  out.append(make_texts(header));
+  out.append(make_texts(header, charset_of_text(tree)));
   head.texts = static_cast<std::uint32_t>(out.size() - start);
   start = out.size();
   out.append(make_parts(tree, prefix.size()));

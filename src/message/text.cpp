@@ -7,6 +7,7 @@
 #include "base/ascii.hpp"
 #include "message/charset.hpp"
 #include "message/encoded_word.hpp"
+#include "message/enriched.hpp"
 #include "message/flowed.hpp"
 #include "message/header.hpp"
 #include "message/html.hpp"
@@ -87,6 +88,8 @@ std::string text_of_start(Bytes body, const Part& part, std::size_t read, std::s
   std::string text = body_to_utf8(octets, charset);
   if (is_html(part)) {
     text = html_to_text(text, most);
+  } else if (part.content_type.subtype == "enriched" || part.content_type.subtype == "richtext") {
+    text = enriched_to_text(text, most);
   } else if (part.content_type.subtype == "plain" &&
              ascii::equal_ignoring_case(part.content_type.parameter("format"), "flowed")) {
     text = unflowed(text, ascii::equal_ignoring_case(part.content_type.parameter("delsp"), "yes"));

@@ -5,6 +5,7 @@
 #include "message/ambiguity.hpp"
 #include "message/charset.hpp"
 #include "message/embedded.hpp"
+#include "message/enriched.hpp"
 #include "message/flowed.hpp"
 #include "message/html.hpp"
 #include "message/mime.hpp"
@@ -16,6 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
   using namespace facteur::message;
   const std::string_view text(reinterpret_cast<const char*>(bytes), count);
   const std::string utf8 = to_utf8(text, "utf-8");
+  if (!is_utf8(enriched_to_text(utf8, 1'000'000))) std::abort();
   if (!is_utf8(html_to_text(utf8, 1'000'000)) || !is_utf8(unflowed(utf8, true))) std::abort();
   for (const auto& file : find_embedded(text)) {
     if (file.offset + file.length > count || file.octets.size() > count * 300) std::abort();

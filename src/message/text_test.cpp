@@ -2,6 +2,7 @@
 #include "message/text.hpp"
 
 #include "message/charset.hpp"
+#include "message/enriched.hpp"
 #include "message/flowed.hpp"
 #include "message/html.hpp"
 #include "message/mime.hpp"
@@ -160,6 +161,18 @@ TEST_CASE("the text for search and display knows what is in a winmail.dat") {
   }
   const std::string other = message("application/octet-stream; name=a.dat");
   CHECK(display_text(other, parse_mime(other)).empty());
+}
+
+TEST_CASE("enriched text becomes lines of text: commands, parameters, line ends, damage") {
+  const auto text = [](std::string_view enriched) { return enriched_to_text(enriched, 1'000); };
+  CHECK(text("<Bold>a</bold> line\r\nof it\r\n\r\nb\n\n\nc") == "a line of it\nb\n\nc");
+  CHECK(text("<color><param>red</param>a</color> << b") == "a < b");
+  CHECK(text("<nofill>a\nb\n</nofill>c\nd") == "a\nb\nc d");
+  CHECK(text("a<param>b") == "a");
+  CHECK(text("a</param></nofill>b") == "ab");
+  CHECK(text("a < b") == "a < b");
+  CHECK(text("a <" + std::string(70, 'x') + ">") == "a <" + std::string(70, 'x') + ">");
+  CHECK(text("").empty());
 }
 
 TEST_CASE("RTF becomes lines of text: characters of all kinds, hidden groups, wrapped HTML, damage") {
