@@ -33,7 +33,7 @@ def fill_queue(server, ledger, count):
                 client.send(f"MAIL FROM:<smtp@{load.DOMAIN}>\r\nRCPT TO:<n{number}@dead.test>\r\nDATA\r\n")
                 if [client.reply() for _ in range(3)] != [250, 250, 354]:
                     raise AssertionError(client.text)
-                client.send(load.message(number, 300) + ".\r\n")
+                client.send(load.message(number, 300, f"smtp@{load.DOMAIN}") + ".\r\n")
                 if client.reply() != 250:
                     raise AssertionError(client.text)
                 ledger.queued[number] = {"there"}

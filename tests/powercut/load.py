@@ -15,9 +15,9 @@ PASSWORD = "correct horse"
 MAILBOXES = ("smtp", "lmtp", "imap1", "imap2", "pop")
 
 
-def message(number, size=2000):
+def message(number, size=2000, sender="load@outside.test"):
     line = f"line of {number} ".ljust(70, "x") + "\r\n"
-    return (f"From: <load@outside.test>\r\nSubject: message {number}\r\nX-Number: {number}\r\n\r\n"
+    return (f"From: <{sender}>\r\nSubject: message {number}\r\nX-Number: {number}\r\n\r\n"
             + line * (size // len(line)) + f"END {number}\r\n")
 
 
@@ -171,7 +171,7 @@ class Worker(threading.Thread):
             return False
         for box, n, _ in recipients:
             self.ledger.begin(box, n, place.get(box, "INBOX"))
-        client.send(message(number, self.chance.choice((500, 2000, 8000))) + ".\r\n")
+        client.send(message(number, self.chance.choice((500, 2000, 8000)), sender) + ".\r\n")
         codes = [client.reply() for _ in (recipients if self.lmtp else recipients[:1])]
         codes += codes[:1] * (len(recipients) - len(codes))
         for (box, n, _), code in zip(recipients, codes):
