@@ -118,6 +118,21 @@ std::shared_ptr<Submission> encode_batch(Batch batch) {
   return submission;
 }
 
+// A segment that is referred to is not removed. The set is enough for a rebuild of the index: what was removed before
+// it was taken was needed by nothing in what is durable now, and lengths are read after that.
+class Held final : public HeldLog {
+ public:
+  Held(const Segments& segments, std::string instance) : segments_(segments.all()) {
+    instance_ = std::move(instance);
+    for (const auto& segment : segments_) {
+      parts_.push_back({segment->number(), segment->header().nonce, segment->durable()});
+    }
+  }
+
+ private:
+  std::vector<std::shared_ptr<Segment>> segments_;
+};
+
 class Embedded final : public EmbeddedEngine {
  public:
   explicit Embedded(std::shared_ptr<Core> core) : core_(std::move(core)), background_(std::make_shared<Background>()) {
@@ -161,6 +176,10 @@ class Embedded final : public EmbeddedEngine {
     co_await background_->tasks.finished();
     co_await settle(core_);
     co_await world::hop(shards, home);
+  }
+
+  std::shared_ptr<const HeldLog> hold_log() const override {
+    return std::make_shared<Held>(core_->segments, instance());
   }
 
   Task<Result<VerifyReport>> verify() override {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "observe/event.hpp"
 #include "store/engine.hpp"
@@ -78,6 +79,24 @@ struct VerifyReport {
   std::uint64_t damaged = 0;  // Listed by quarantined().
 };
 
+// The log up to one moment: these octets of these files hold all that was durable then, and do not change or go as long
+// as this lives. May outlive the engine. For backups, which copy them from the folder of the store (segment_path()).
+class HeldLog {
+ public:
+  virtual ~HeldLog() = default;
+  struct Part {
+    std::uint32_t segment = 0;
+    std::uint64_t nonce = 0;  // Segments of the same number and nonce begin with the same octets, in every copy.
+    std::uint32_t length = 0;
+  };
+  const std::vector<Part>& parts() const { return parts_; }  // Ascending.
+  const std::string& instance() const { return instance_; }  // 32 hexadecimal digits.
+
+ protected:
+  std::string instance_;
+  std::vector<Part> parts_;
+};
+
 class EmbeddedEngine : public Engine {
  public:
   // Ends the work in the background, makes everything durable, the index too. No commit or upload may be running or
@@ -86,6 +105,10 @@ class EmbeddedEngine : public Engine {
 
   virtual std::string instance() const = 0;  // 32 hexadecimal digits.
   virtual Statistics statistics() const = 0;
+
+  // Everything durable now, held against removal and reuse until the value goes. Any thread. Compaction goes on, and
+  // frees no room meanwhile: hold it for minutes, not for days.
+  virtual std::shared_ptr<const HeldLog> hold_log() const = 0;
 
   // Reads every blob and compares its checksum; runs on the pool, piece by piece.
   virtual Task<Result<VerifyReport>> verify() = 0;
