@@ -60,7 +60,9 @@ Task<void> talk_offline(host::World& world, store::EmbeddedEngine& engine, const
     const auto mailboxes =
         mailbox::make_mailboxes(engine, world.shards, world.clock, world.random, scope, message::make_structure);
     const auto queue = queue::make_queue(engine, world.shards, world.clock, world.random, scope);
-    server::Commands commands({directory, directory, *mailboxes, *queue, engine, world.clock, scope, {}, {}, {}});
+    auto hold_log = [&engine] { return engine.hold_log(); };
+    server::Commands commands(
+        {directory, directory, *mailboxes, *queue, engine, world.clock, scope, {}, {}, {}, hold_log});
     StoreLine line(commands);
     co_await talk(line);
     co_await mailboxes->finished();

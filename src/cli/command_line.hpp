@@ -57,5 +57,6 @@ void add_moving_commands(CommandLine& line);  // import, export
 void add_message_commands(CommandLine& line);
 void add_undelete_commands(CommandLine& line);
 void add_guesses_commands(CommandLine& line);
+void add_backup_commands(CommandLine& line);  // backup, verify, restore
 
 }  // namespace facteur::cli

@@ -9,8 +9,9 @@ namespace facteur::cli {
 
 using namespace std::chrono_literals;
 
-Progress::Progress(const Context& context)
+Progress::Progress(const Context& context, Of of)
     : context_(context),
+      of_(of),
       visible_(!context.json && ::isatty(STDERR_FILENO) == 1),
       began_(std::chrono::steady_clock::now()),
       shown_(began_) {}
@@ -32,10 +33,13 @@ void Progress::add(std::uint64_t messages, std::uint64_t octets) {
 }
 
 void Progress::show() {
-  const double passed = seconds();
-  const std::string line = context_.say(
-      "move.progress", {std::to_string(messages_), fmt::format("{:.1f}", static_cast<double>(octets_) / 1048576),
-                        fmt::format("{:.0f}", passed > 0 ? static_cast<double>(messages_) / passed : 0)});
+  const double passed = seconds() > 0 ? seconds() : 1;
+  const double mib = static_cast<double>(octets_) / 1048576;
+  const std::string line =
+      of_ == Of::octets
+          ? context_.say("copy.progress", {fmt::format("{:.0f}", mib), fmt::format("{:.0f}", mib / passed)})
+          : context_.say("move.progress", {std::to_string(messages_), fmt::format("{:.1f}", mib),
+                                           fmt::format("{:.0f}", static_cast<double>(messages_) / passed)});
   std::fputs(("\r" + line + "\x1b[K").c_str(), stderr);
   std::fflush(stderr);
 }

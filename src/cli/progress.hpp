@@ -10,7 +10,8 @@ namespace facteur::cli {
 
 class Progress {
  public:
-  explicit Progress(const Context& context);
+  enum class Of : std::uint8_t { messages, octets };
+  explicit Progress(const Context& context, Of of = Of::messages);
   ~Progress();  // Takes its line away.
 
   void add(std::uint64_t messages, std::uint64_t octets);
@@ -21,6 +22,7 @@ class Progress {
   void show();
 
   const Context& context_;
+  Of of_;
   bool visible_;
   std::uint64_t messages_ = 0;
   std::uint64_t octets_ = 0;

@@ -85,6 +85,7 @@ Task<void> Life::run() {
   };
   doors.sandbox = sandbox.text();
   tell_sandbox();
+  doors.hold_log = [this] { return engine->hold_log(); };
   reloads.emplace();
   server = std::make_unique<server::Server>(std::move(doors), world->log, *engine, engine->instance(), config,
                                             [path] { return config::load(path); });

@@ -173,9 +173,9 @@ void Server::Parts::make_mail_services(const config::Config& config) {
 void Server::Parts::make_services(Server& server) {
   make_mail_services(*published.get());
   monitoring = make_metrics_service({doors.clock, doors.metrics, [this] { return trouble(); }});
-  commands = std::make_unique<Commands>(CommandDoors{directory, directory, *mailboxes, *queue, engine, doors.clock,
-                                                     scope, [this] { return status(); },
-                                                     [&server] { return server.reload(); }, &authenticator});
+  commands = std::make_unique<Commands>(
+      CommandDoors{directory, directory, *mailboxes, *queue, engine, doors.clock, scope, [this] { return status(); },
+                   [&server] { return server.reload(); }, &authenticator, doors.hold_log});
   housekeeping = std::make_unique<Housekeeping>(
       Housekeeping::Doors{engine, directory, directory, *mailboxes, doors.clock, scope}, published.get()->keeping);
   control = make_control_service({doors.clock, [&server](ControlMessage request, Conversation& conversation) {

@@ -24,6 +24,10 @@
 #include "world/random.hpp"
 #include "world/shards.hpp"
 
+namespace facteur::store {
+class HeldLog;
+}
+
 namespace facteur::server {
 
 // All outlive the server.
@@ -40,6 +44,8 @@ struct Doors {
   // What the monitoring port shows, and how a value is added to it; empty: nothing is shown.
   std::function<std::string()> metrics{};
   std::function<void(std::string name, std::string help, std::function<double()> value)> gauge{};
+  // Holds the files of the log while they are backed up; empty: this store has none.
+  std::function<std::shared_ptr<const store::HeldLog>()> hold_log{};
 };
 
 // What the directory takes from the configuration.

@@ -1,5 +1,6 @@
 #include "server/commands.hpp"
 
+#include "server/backups.hpp"
 #include "server/command_family.hpp"
 #include "server/transfers.hpp"
 
@@ -38,6 +39,11 @@ Task<ControlMessage> Commands::answer(ControlMessage request, Conversation& conv
     auto moved = co_await transfer(doors_, conversation, asked, std::move(request.octets));
     if (!moved) co_return ControlMessage{refused(moved.error().code, moved.error().text), {}};
     co_return ControlMessage{accepted(std::move(moved->result)), std::move(moved->octets)};
+  }
+  if (is_backup(name)) {
+    auto answered = back_up(doors_, conversation, name);
+    if (!answered) co_return ControlMessage{refused(answered.error().code, answered.error().text), {}};
+    co_return ControlMessage{accepted(std::move(*answered)), {}};
   }
   static const CommandTable commands = all_commands();
   const auto command = commands.find(name);

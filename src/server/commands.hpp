@@ -19,6 +19,10 @@
 #include "store/engine.hpp"
 #include "world/clock.hpp"
 
+namespace facteur::store {
+class HeldLog;
+}
+
 namespace facteur::server {
 
 struct CommandDoors {
@@ -33,14 +37,16 @@ struct CommandDoors {
   std::function<std::string()> status;        // Members of a JSON object, without braces; may be empty.
   std::function<Task<std::string>()> reload;  // Problems, one a line; empty: the new configuration is in force.
   directory::GuessBook* guesses = nullptr;
+  std::function<std::shared_ptr<const store::HeldLog>()> hold_log{};  // Empty: this store cannot.
 };
 
 // What one connection has begun: an import goes through many requests (transfers.hpp).
 struct Conversation {
   mailbox::AccountId account;
   mailbox::MailboxId mailbox;
-  std::unique_ptr<store::Upload> upload;  // A message that comes in pieces.
-  std::string head;                       // Its first octets.
+  std::unique_ptr<store::Upload> upload;       // A message that comes in pieces.
+  std::string head;                            // Its first octets.
+  std::shared_ptr<const store::HeldLog> held;  // For a backup: until this connection ends (backups.hpp).
 };
 
 class Commands {

@@ -1,0 +1,36 @@
+// `facteur backup`, `verify`, `restore`: the server's mail, queue, configuration, certificates and keys in a folder.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "cli/context.hpp"
+
+namespace facteur::cli {
+
+struct BackupOptions {
+  std::string folder;    // Made if it is not there.
+  std::size_t keep = 0;  // Generations; 0: all.
+};
+// Adds a generation. A running server only holds its files still; this process copies them.
+int back_up(const Context& context, const BackupOptions& options);
+
+struct VerifyOptions {
+  std::string folder;
+  std::string at;       // A generation; empty: the newest.
+  std::string scratch;  // Where the index is made; empty: the system's folder for temporary files.
+};
+// Every checksum of all generations; then one is opened, each message read, and what it holds is said.
+int verify(const Context& context, const VerifyOptions& options);
+
+struct RestoreOptions {
+  std::string folder;
+  std::string at;
+  std::string to;  // A data folder that is empty or not there.
+};
+int restore(const Context& context, const RestoreOptions& options);
+
+// The generations of a backup.
+int list_backups(const Context& context, const std::string& folder);
+
+}  // namespace facteur::cli

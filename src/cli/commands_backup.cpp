@@ -1,0 +1,34 @@
+// backup, verify, restore: everything the server has, kept elsewhere.
+#include "cli/backup.hpp"
+#include "cli/command_line.hpp"
+
+namespace facteur::cli {
+
+void add_backup_commands(CommandLine& line) {
+  CLI::App* top = &line.app();
+  struct Values {
+    BackupOptions backup;
+    bool list = false;
+  };
+  const auto v = values<Values>();
+  auto* backup = line.command(top, "backup", [&line, v] {
+    return v->list ? list_backups(line.context(), v->backup.folder) : back_up(line.context(), v->backup);
+  });
+  backup->add_option("folder", v->backup.folder, line.say("help.backup.folder"))->required();
+  backup->add_option("--keep", v->backup.keep, line.say("help.backup.keep"))->check(CLI::Range(1, 1'000'000));
+  backup->add_flag("--list", v->list, line.say("help.backup.list"));
+
+  const auto checked = values<VerifyOptions>();
+  auto* verify_it = line.command(top, "verify", [&line, checked] { return verify(line.context(), *checked); });
+  verify_it->add_option("folder", checked->folder, line.say("help.backup.folder"))->required();
+  verify_it->add_option("--at", checked->at, line.say("help.backup.at"));
+  verify_it->add_option("--scratch", checked->scratch, line.say("help.backup.scratch"));
+
+  const auto back = values<RestoreOptions>();
+  auto* restore_it = line.command(top, "restore", [&line, back] { return restore(line.context(), *back); });
+  restore_it->add_option("folder", back->folder, line.say("help.backup.folder"))->required();
+  restore_it->add_option("--at", back->at, line.say("help.backup.at"));
+  restore_it->add_option("--to", back->to, line.say("help.restore.to"))->required();
+}
+
+}  // namespace facteur::cli

@@ -1,0 +1,193 @@
+"""facteur backup, verify, restore: the real program, under load, killed, and damaged."""
+import fcntl
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / name) for name in ("powercut", "upgrade")]
+import kills  # noqa: E402
+import load  # noqa: E402
+import served  # noqa: E402
+from server import FACTEUR, Server  # noqa: E402
+
+
+def known(ledger, user):
+    """The numbers that are in INBOX for certain now."""
+    with ledger.lock:
+        return {number for number, places in ledger.places[user].items() if places == {"INBOX"}}
+
+
+class BackupTest(unittest.TestCase):
+    maxDiff = 4000
+
+    def setUp(self):
+        self.server = Server(tempfile.mkdtemp(prefix="facteur-backup-"))
+        self.addCleanup(self.server.close)
+        self.folder = self.server.home / "backup"
+        self.server.start()
+        self.server.add_accounts()
+
+    def run_it(self, *arguments):
+        return subprocess.run([FACTEUR, *map(str, arguments), "-c", str(self.server.config)], text=True,
+                              capture_output=True, timeout=120)
+
+    def answer(self, *arguments, code=0):
+        done = self.run_it(*arguments, "--json")
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return json.loads(done.stdout)
+
+    def serve_restored(self, *arguments):
+        """Restores into a new folder and serves that in place of the old one."""
+        self.server.kill()
+        fresh = self.server.home / f"data-{time.monotonic_ns()}"
+        restored = self.answer("restore", self.folder, "--to", fresh, *arguments)
+        self.server.data.rename(self.server.home / f"old-{time.monotonic_ns()}")
+        fresh.rename(self.server.data)
+        self.server.start()
+        return restored
+
+    def under_load(self, work):
+        """Calls work(ledger) while mail comes in, moves and goes by all protocols."""
+        ledger = load.Ledger()
+        crew = load.workers(self.server, ledger, random.randrange(10000))
+        for worker in crew:
+            worker.start()
+        try:
+            time.sleep(1)
+            return work(ledger)
+        finally:
+            for worker in crew:
+                worker.stopping = True
+            for worker in crew:
+                worker.join(30)
+
+    def fill(self, count=5):
+        client = load.Smtp(self.server.ports["exchanger"])
+        for number in range(1, count + 1):
+            for command in ("MAIL FROM:<someone@outside.test>", f"RCPT TO:<imap1@{load.DOMAIN}>", "DATA"):
+                client.command(command)
+            client.send(load.message(number) + ".\r\n")
+            self.assertEqual(client.reply(), 250)
+        client.close()
+
+    def test_under_load_all_that_was_acknowledged_before_is_in_it_and_the_second_run_copies_less(self):
+        def twice(ledger):
+            out = []
+            for _ in range(2):
+                before = {user: known(ledger, user) for user in ("smtp", "lmtp")}
+                out.append((before, self.answer("backup", self.folder)))
+                time.sleep(0.3)
+            return out
+        (first_known, first), (second_known, second) = self.under_load(twice)
+        self.assertGreater(len(first_known["smtp"]), 20)
+        self.assertLess(second["written"], second["bytes"] * 0.75)
+        self.assertEqual(second["generations"], 2)
+        checked = self.answer("verify", self.folder)
+        self.assertEqual((checked["findings"], checked["damaged"], checked["unreadable"]), ([], [], 0))
+        self.assertGreater(checked["messages"], len(second_known["smtp"]) + len(second_known["lmtp"]))
+        for before, generation in ((first_known, first), (second_known, second)):
+            self.serve_restored("--at", generation["generation"])
+            for user, numbers in before.items():
+                rows = load.look(self.server, user)["INBOX"]
+                self.assertEqual(numbers - {number for _, number, _, _ in rows}, set())
+                self.assertTrue(all(whole for _, _, whole, _ in rows))
+            for user in ("imap1", "imap2"):  # One moment: no message of a MOVE is in both folders or in none.
+                seen = load.look(self.server, user)
+                everywhere = [number for rows in seen.values() for _, number, _, _ in rows]
+                self.assertEqual(len(everywhere), len(set(everywhere)))
+
+    def test_restored_it_serves_the_same(self):
+        self.under_load(lambda ledger: kills.fill_queue(self.server, ledger, 10))
+        for entry in json.loads(self.server.facteur("queue", "list", "--json")):
+            self.run_it("queue", "hold", entry["id"])  # Some are delivered meanwhile.
+        client = load.Imap(self.server.ports["imap"], "imap1")
+        for command in ("CREATE &AOk-t&AOk-", "SELECT INBOX", "STORE 1:2 +FLAGS (\\Seen $Important)",
+                        "COPY 1 &AOk-t&AOk-", "CREATE Gone", "DELETE Gone"):
+            self.assertTrue(client.ask(command)[1], client.answer)
+        client.close()
+        self.server.facteur("alias", "add", f"team@{load.DOMAIN}", f"imap1@{load.DOMAIN}")
+        time.sleep(0.3)
+        before = served.all_of(self.server)
+        self.assertTrue(before["queue"])
+        self.answer("backup", self.folder)
+        self.fill()  # What came later is not in it.
+        keys = {path.name: path.read_bytes() for path in (self.server.data / "keys").iterdir()}
+        restored = self.serve_restored()
+        self.assertEqual(served.all_of(self.server), before)
+        self.assertEqual(restored["queued"], len(before["queue"]))
+        self.assertEqual({path.name: path.read_bytes() for path in (self.server.data / "keys").iterdir()}, keys)
+        configuration = self.server.data / ("restored" + str(self.server.config))
+        self.assertEqual(configuration.read_bytes(), self.server.config.read_bytes())
+        for path in (configuration, *self.folder.rglob("*")):
+            self.assertEqual(path.stat().st_mode & 0o077, 0, path)
+        # And a backup of what was restored goes on in the same folder.
+        self.assertLess(self.answer("backup", self.folder)["written"], 1 << 20)
+        self.assertEqual(self.answer("verify", self.folder)["findings"], [])
+
+    def test_killed_at_any_moment_the_earlier_generation_stays_and_the_next_run_completes(self):
+        def kill_some(ledger):
+            self.answer("backup", self.folder)
+            for delay in (0.01, 0.03, 0.05, 0.08, 0.12):
+                process = subprocess.Popen([FACTEUR, "backup", self.folder, "-c", self.server.config],
+                                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                time.sleep(delay)
+                process.kill()
+                process.wait()
+                self.assertEqual(self.answer("verify", self.folder)["findings"], [])
+            return self.answer("backup", self.folder), known(ledger, "lmtp")
+        generation, _ = self.under_load(kill_some)
+        checked = self.answer("verify", self.folder)
+        self.assertEqual((checked["findings"], checked["generation"]), ([], generation["generation"]))
+
+    def test_a_flipped_byte_is_reported_with_its_file(self):
+        self.fill()
+        self.answer("backup", self.folder)
+        def reported(path):
+            done = self.run_it("verify", self.folder)
+            self.assertEqual(done.returncode, 1, path)
+            self.assertIn(str(path.relative_to(self.folder)), done.stderr)
+        for path in sorted(self.folder.glob("*/*")):
+            good = path.read_bytes()
+            flipped = bytearray(good)
+            flipped[random.randrange(len(good))] ^= 1 << random.randrange(8)
+            path.write_bytes(flipped)
+            reported(path)
+            path.write_bytes(good[:-1])
+            reported(path)
+            if path.parent.name != "manifests":  # A manifest that is not there is one generation less.
+                path.unlink()
+                reported(path)
+            path.write_bytes(good)
+        self.assertEqual(self.answer("verify", self.folder)["findings"], [])
+
+    def test_of_a_stopped_server_and_what_is_refused(self):
+        self.fill()
+        self.server.stop()
+        first = self.answer("backup", self.folder)
+        self.assertEqual(self.answer("backup", self.folder, "--keep", "1")["generations"], 1)
+        self.assertNotIn(first["generation"], self.run_it("backup", self.folder, "--list").stdout)
+        self.assertEqual(self.run_it("restore", self.folder, "--to", self.server.data).returncode, 1)
+        self.assertEqual(self.run_it("restore", self.folder, "--to", self.server.home / "x", "--at", "no").returncode, 1)
+        self.assertEqual(self.run_it("verify", self.server.home / "nothing").returncode, 1)
+        lock = os.open(self.folder, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for arguments in (("backup", self.folder), ("verify", self.folder)):
+            self.assertEqual(self.run_it(*arguments).returncode, 5)
+        os.close(lock)
+        # A key that cannot be read ends the backup: without it the rest is of little use.
+        with self.server.config.open("a") as file:
+            file.write('[[tls.certificate]]\ncertificate = "/nonexistent/mx.crt"\nkey = "/nonexistent/mx.key"\n')
+        done = self.run_it("backup", self.folder)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/nonexistent/mx", done.stderr)
+        self.assertEqual(len(list(self.folder.glob("manifests/*.json"))), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
