@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/base64.hpp"
 #include "crypto/hash.hpp"
 #include "message/address.hpp"
 #include "message/header.hpp"
@@ -15,12 +14,6 @@ namespace {
 
 constexpr std::uint64_t most_returned = 1024 * 1024;  // Of a message returned whole; larger: its header.
 constexpr std::uint64_t most_header = 64 * 1024;
-
-std::string random_word(world::Random& random) {
-  std::string octets(15, '\0');
-  random.fill(Room(octets.data(), octets.size()));
-  return to_hex(octets);
-}
 
 // "mx.example.org [192.0.2.1]" -> "mx.example.org".
 std::string name_of(const std::string& host) { return host.substr(0, host.find(' ')); }
@@ -36,6 +29,12 @@ message::RecipientReport report_of(const queue::Recipient& recipient, const Repo
   out.diagnostic = recipient.last_reply;
   out.last_attempt = now;
   if (what.action == message::ReportAction::delayed) out.will_retry_until = entry.expires;
+  return out;
+}
+
+message::Address own_address(const std::string& local, const Parameters& parameters) {
+  message::Address out{local, message::Domain::parse(parameters.hostname).value_or(message::Domain())};
+  if (out.domain.empty()) out.domain = *message::Domain::parse("localhost");
   return out;
 }
 
@@ -69,21 +68,19 @@ std::optional<queue::Entry> add_report(const Surroundings& surroundings, const P
                                        const std::string& to, const queue::Entry& entry,
                                        const std::vector<Reported>& what, const store::Content& original,
                                        store::Batch& batch) {
-  if (what.empty()) return std::nullopt;
+  const auto reader = message::Address::parse(to);
+  if (what.empty() || !reader) return std::nullopt;
   const auto now = surroundings.clock.utc();
-  message::Report report;
-  report.reporting_mta = parameters.hostname;
-  report.from = "MAILER-DAEMON@" + parameters.hostname;
-  report.to = to;
-  report.message_id = random_word(surroundings.random) + "@" + parameters.hostname;
-  report.boundary = "report" + random_word(surroundings.random);
+  message::Report report{.reporting_mta = parameters.hostname,
+                         .from = own_address("MAILER-DAEMON", parameters),
+                         .to = reader->domain.empty() ? own_address(reader->local, parameters) : *reader,
+                         .origin = {.at = now, .host = parameters.hostname},
+                         .eight_bit = true};  // Where a server takes 7 bits only, it is converted on the way.
+  surroundings.random.fill(report.origin.chance);
   report.envelope_id = entry.envelope_id;
   report.arrived = entry.arrived;
-  report.at = now;
   for (const auto& one : what) {
     report.recipients.push_back(report_of(entry.recipients[one.recipient], one, entry, now));
-    report.utf8 = report.utf8 || std::ranges::any_of(report.recipients.back().final_recipient,
-                                                     [](char c) { return static_cast<unsigned char>(c) > 127; });
   }
   const bool failed =
       std::ranges::any_of(what, [](const Reported& one) { return one.action == message::ReportAction::failed; });
@@ -95,14 +92,15 @@ std::optional<queue::Entry> add_report(const Surroundings& surroundings, const P
   report.original = text;
   report.headers_only = !whole;
 
-  const auto octets = message::build_report(report);
+  const auto built = message::build_report(report);
+  const auto& octets = built.octets;
   queue::Entry out;
   out.id = surroundings.queue.new_id();
   out.content = store::BlobId::from(crypto::sha256(octets).view());
   out.content_size = octets.size();
   out.arrived = now;
   out.expires = now + parameters.bounce_expiry;
-  out.smtputf8 = report.utf8;
+  out.smtputf8 = built.utf8;
   out.trace = entry.trace;
   queue::Recipient recipient;
   recipient.address = to;

@@ -1,125 +1,187 @@
 #include "message/builder.hpp"
 
 #include <algorithm>
+#include <array>
+#include <set>
 
 #include "base/ascii.hpp"
-#include "message/date.hpp"
-#include "message/encoded_word.hpp"
-#include "message/transfer.hpp"
+#include "base/base64.hpp"
+#include "message/charset.hpp"
+#include "message/flowed.hpp"
+#include "message/header.hpp"
+#include "message/seven_bit.hpp"
 
 namespace facteur::message {
 namespace {
 
-std::string with_crlf(std::string_view text) {
-  std::string out;
-  out.reserve(text.size() + text.size() / 32);
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\n') {
-      out.append("\r\n");
-    } else if (text[i] == '\r') {
-      out.append("\r\n");
-      if (i + 1 < text.size() && text[i + 1] == '\n') ++i;
-    } else {
-      out += text[i];
-    }
-  }
-  if (!out.empty() && !out.ends_with('\n')) out.append("\r\n");
-  return out;
+std::unexpected<Failure> refused(std::string_view code, std::string text) {
+  return failure(Failure::Kind::refused, code, std::move(text));
 }
 
-// No line ends in a header line, whatever the caller gave.
-std::string one_line(std::string_view text) {
-  std::string out(text);
-  std::ranges::replace_if(out, ascii::is_control, ' ');
-  return out;
+// RFC 5322 §3.6: fields that stand once, or mean more than text, are written from values of their own.
+bool is_free_field(std::string_view name) {
+  static constexpr std::array reserved = {"Date",        "From",         "Sender",     "Reply-To",
+                                          "To",          "Cc",           "Bcc",        "Message-ID",
+                                          "In-Reply-To", "References",   "Subject",    "Disposition-Notification-To",
+                                          "Return-Path", "MIME-Version", "Resent-Bcc", "Received"};
+  return !ascii::starts_with_ignoring_case(name, "Content-") &&
+         std::ranges::none_of(reserved, [&](const char* one) { return ascii::equal_ignoring_case(name, one); });
 }
 
-void append_list(std::string& out, std::string_view name, const std::vector<Correspondent>& list) {
-  if (list.empty()) return;
-  out.append(name).append(": ");
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    if (i > 0) out.append(",\r\n ");
-    out.append(written(list[i]));
-  }
-  out.append("\r\n");
-}
-
-void append_text_part(std::string& out, std::string_view text) {
-  const std::string lines = with_crlf(text);
-  const bool ascii_only =
-      std::ranges::all_of(lines, [](char c) { return static_cast<unsigned char>(c) < 0x80 && c != 0; });
-  bool short_lines = true;
-  for (std::size_t start = 0; start < lines.size();) {
-    const std::size_t end = lines.find('\n', start);
-    short_lines = short_lines && end - start <= 900;
-    start = end + 1;
-  }
-  if (ascii_only && short_lines) {
-    out.append("Content-Type: text/plain; charset=us-ascii\r\n\r\n").append(lines);
-  } else {
-    out.append("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n");
-    out.append(encode_quoted_printable(lines));
-  }
-}
-
-void append_attachment(std::string& out, const Draft::Attachment& attachment) {
-  static constexpr char digits[] = "0123456789ABCDEF";
-  std::string name;
-  bool plain = true;
-  for (const char c : attachment.name) plain = plain && ascii::is_printable(c) && c != '"' && c != '\\';
-  if (plain) {
-    name = "filename=\"" + attachment.name + "\"";
-  } else {
-    name = "filename*=utf-8''";  // RFC 2231 §4.
-    for (const char c : attachment.name) {
-      if (ascii::is_alnum(c) || c == '.' || c == '-' || c == '_') {
-        name += c;
+class Recipients {
+ public:
+  void add(const std::vector<Destination>& list) {
+    for (const auto& one : list) {
+      if (const auto* group = std::get_if<Group>(&one)) {
+        for (const auto& member : group->members) add(member.address);
       } else {
-        name += '%';
-        name += digits[static_cast<unsigned char>(c) >> 4];
-        name += digits[static_cast<unsigned char>(c) & 15];
+        add(std::get<Correspondent>(one).address);
       }
     }
   }
-  out.append("Content-Type: ").append(one_line(attachment.type)).append("\r\n");
-  out.append("Content-Disposition: attachment;\r\n ").append(name).append("\r\n");
-  out.append("Content-Transfer-Encoding: base64\r\n\r\n").append(encode_base64_lines(attachment.octets));
+  std::vector<Address> take() { return std::move(list_); }
+
+ private:
+  void add(const Address& address) {
+    if (known_.insert(address.key()).second) list_.push_back(address);
+  }
+  std::set<std::string> known_;
+  std::vector<Address> list_;
+};
+
+Entity text_entity(const Draft& draft) {
+  Entity out;
+  const std::string lines = with_crlf(*draft.text);
+  const bool delsp = draft.flowed && wants_delsp(lines);
+  out.content = draft.flowed ? flowed(lines, delsp) : lines;
+  out.parameters.push_back({"charset", has_eight_bit(out.content) ? "utf-8" : "us-ascii"});
+  if (draft.flowed) out.parameters.push_back({"format", "flowed"});  // RFC 3676 §4.
+  if (delsp) out.parameters.push_back({"delsp", "yes"});
+  return out;
+}
+
+Entity html_entity(const std::string& html) {
+  Entity out{.type = "text/html", .content = with_crlf(html)};
+  out.parameters.push_back({"charset", has_eight_bit(out.content) ? "utf-8" : "us-ascii"});
+  return out;
+}
+
+Entity file_entity(const DraftFile& file, Entity::Shown shown) {
+  Entity out{.type = file.type,
+             .content = file.octets,
+             .shown = shown,
+             .file_name = file.name,
+             .content_id = file.content_id,
+             .description = file.description};
+  const bool text = ascii::starts_with_ignoring_case(file.type, "text/");
+  if (text && has_eight_bit(file.octets) && is_utf8(file.octets)) out.parameters.push_back({"charset", "utf-8"});
+  return out;
+}
+
+// RFC 2387: HTML, then what it shows.
+Entity related_entity(Entity html, const std::vector<DraftFile>& files) {
+  Entity out{.type = "multipart/related"};
+  out.parameters.push_back({"type", "text/html"});
+  out.parts.push_back(std::move(html));
+  for (const auto& file : files) out.parts.push_back(file_entity(file, Entity::Shown::in_place));
+  return out;
+}
+
+// What is read: the text, the HTML, or both as alternatives, the better one last (RFC 2046 §5.1.4).
+Entity reading_entity(const Draft& draft) {
+  if (!draft.html) return text_entity(draft);
+  Entity html = html_entity(*draft.html);
+  if (!draft.inlined.empty()) html = related_entity(std::move(html), draft.inlined);
+  if (!draft.text) return html;
+  Entity out{.type = "multipart/alternative"};
+  out.parts.push_back(text_entity(draft));
+  out.parts.push_back(std::move(html));
+  return out;
+}
+
+Entity body_entity(const Draft& draft) {
+  if (draft.attached.empty() && draft.forwarded.empty()) return reading_entity(draft);
+  Entity out{.type = "multipart/mixed"};
+  if (draft.text || draft.html) out.parts.push_back(reading_entity(draft));
+  for (const auto& file : draft.attached) out.parts.push_back(file_entity(file, Entity::Shown::attached));
+  for (const auto& message : draft.forwarded) {
+    out.parts.push_back({.type = "message/rfc822", .content = message, .shown = Entity::Shown::attached});
+  }
+  return out;
+}
+
+Result<void> check(const Draft& draft) {
+  if (draft.from.empty()) return refused("F-1630", "A message needs a sender");
+  for (const auto& [name, value] : draft.fields) {
+    if (!is_free_field(name))
+      return refused("F-1631", "The field " + cleaned(name, false, 60) + " is written by itself");
+  }
+  for (const auto* part : {&draft.text, &draft.html}) {
+    if (*part && !is_utf8(**part)) return refused("F-1632", "The text is not UTF-8");
+  }
+  if (!draft.inlined.empty() && !draft.html) return refused("F-1633", "Inlined files need HTML that shows them");
+  std::set<std::string> ids;
+  for (const auto& file : draft.inlined) {
+    if (file.content_id.empty() || !ids.insert(file.content_id).second) {
+      return refused("F-1634", "Each inlined file needs a content identifier of its own");
+    }
+  }
+  return {};
+}
+
+Result<std::string> header_of(const Draft& draft, const Origin& origin, const std::string& message_id) {
+  FieldWriter fields(draft.transport.utf8);
+  fields.date("Date", origin.at, origin.offset_minutes);
+  fields.mailboxes("From", draft.from);
+  if (draft.sender || draft.from.size() > 1) {
+    const std::vector<Correspondent> sender{draft.sender ? *draft.sender : draft.from.front()};
+    fields.mailboxes("Sender", sender);
+  }
+  if (!draft.reply_to.empty()) fields.mailboxes("Reply-To", draft.reply_to);
+  if (!draft.to.empty()) fields.destinations("To", draft.to);
+  if (!draft.cc.empty()) fields.destinations("Cc", draft.cc);
+  if (draft.to.empty() && draft.cc.empty()) {
+    // Old servers take a message without any of To, Cc and Bcc for a damaged one, and complete it.
+    const std::vector<Destination> nobody{Group{.name = "undisclosed-recipients", .members = {}}};
+    fields.destinations("To", nobody);
+  }
+  fields.text("Subject", draft.subject);
+  const std::vector<std::string> own{message_id};
+  fields.message_ids("Message-ID", own);
+  if (!draft.in_reply_to.empty()) fields.message_ids("In-Reply-To", draft.in_reply_to);
+  if (!draft.references.empty()) fields.message_ids("References", draft.references);
+  if (!draft.notify_reading.empty()) fields.mailboxes("Disposition-Notification-To", draft.notify_reading);
+  for (const auto& [name, value] : draft.fields) fields.text(name, value);
+  return fields.finish();
 }
 
 }  // namespace
 
-std::string written(const Correspondent& who) {
-  const std::string address = one_line(who.address);
-  if (who.name.empty()) return address;
-  return encoded_phrase(one_line(who.name)) + " <" + address + ">";
+std::string new_message_id(const Origin& origin, std::string_view use) {
+  const std::string chance = to_hex(std::string_view(origin.chance.data(), origin.chance.size()));
+  const auto domain = Domain::parse(origin.host);
+  std::string out = std::to_string(origin.at.seconds()) + "." + chance;
+  if (!use.empty()) out.append(".").append(use);
+  return out.append("@").append(domain && !domain->empty() ? domain->text() : "localhost");
 }
 
-std::string build_message(const Draft& draft) {
-  std::string out;
-  out.append("Date: ").append(write_date(draft.at, draft.offset_minutes)).append("\r\n");
-  out.append("From: ").append(written(draft.from)).append("\r\n");
-  append_list(out, "To", draft.to);
-  append_list(out, "Cc", draft.cc);
-  out.append("Subject: ").append(encoded_text(one_line(draft.subject))).append("\r\n");
-  if (!draft.message_id.empty()) out.append("Message-ID: <").append(one_line(draft.message_id)).append(">\r\n");
-  if (!draft.in_reply_to.empty()) {
-    const std::string id = one_line(draft.in_reply_to);
-    out.append("In-Reply-To: <").append(id).append(">\r\nReferences: <").append(id).append(">\r\n");
-  }
-  for (const auto& [name, value] : draft.fields) out.append(name).append(": ").append(one_line(value)).append("\r\n");
-  out.append("MIME-Version: 1.0\r\n");
-  if (draft.attachments.empty()) {
-    append_text_part(out, draft.text);
-    return out;
-  }
-  out.append("Content-Type: multipart/mixed; boundary=\"").append(draft.boundary).append("\"\r\n\r\n");
-  out.append("--").append(draft.boundary).append("\r\n");
-  append_text_part(out, draft.text);
-  for (const auto& attachment : draft.attachments) {
-    out.append("\r\n--").append(draft.boundary).append("\r\n");
-    append_attachment(out, attachment);
-  }
-  out.append("\r\n--").append(draft.boundary).append("--\r\n");
+Result<Built> build_message(const Draft& draft, const Origin& origin) {
+  if (auto sound = check(draft); !sound) return failed(sound);
+  Built out;
+  out.message_id = new_message_id(origin);
+  auto header = header_of(draft, origin, out.message_id);
+  if (!header) return failed(header);
+  Draft empty;
+  const bool nothing = !draft.text && !draft.html && draft.attached.empty() && draft.forwarded.empty();
+  if (nothing) empty.text = "";
+  auto octets = joined(std::move(*header), body_entity(nothing ? empty : draft), draft.transport, origin.chance);
+  if (!octets) return failed(octets);
+  out.octets = std::move(*octets);
+  Recipients recipients;
+  for (const auto* list : {&draft.to, &draft.cc, &draft.bcc}) recipients.add(*list);
+  out.recipients = recipients.take();
+  out.eight_bit = has_eight_bit(out.octets);
+  out.utf8 = draft.transport.utf8 && needs_utf8_transport(out.octets);
   return out;
 }
 

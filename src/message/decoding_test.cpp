@@ -107,20 +107,6 @@ TEST_RFC("2047 §5", "characters split between words, raw octets and damage") {
   CHECK(is_utf8(decoded_text(many)));
 }
 
-TEST_RFC("2047 §2", "written words are short and read back") {
-  const std::string text = "Réunion à l'été, compte rendu détaillé de la dernière séance du conseil — с приветом";
-  const std::string encoded = encoded_text(text);
-  CHECK(decoded_text(encoded) == text);
-  for (std::size_t start = 0; start < encoded.size();) {
-    const std::size_t end = std::min(encoded.find("\r\n", start), encoded.size());
-    CHECK(end - start <= 76);
-    start = end + 2;
-  }
-  CHECK(encoded_text("plain text") == "plain text");
-  CHECK(encoded_phrase("Joe Q. \"X\"") == "\"Joe Q. \\\"X\\\"\"");
-  CHECK(encoded_phrase("Joe X") == "Joe X");
-}
-
 TEST_RFC("5322 §3.6.4", "message ids") {
   using Ids = std::vector<std::string>;
   CHECK(parse_message_ids(" <a@b>\r\n (comment <no@x>) <c@d><e@f>") == Ids{"a@b", "c@d", "e@f"});

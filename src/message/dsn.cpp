@@ -5,10 +5,9 @@
 #include <algorithm>
 
 #include "base/ascii.hpp"
-#include "message/builder.hpp"
 #include "message/date.hpp"
-#include "message/header.hpp"
-#include "message/transfer.hpp"
+#include "message/report_parts.hpp"
+#include "message/seven_bit.hpp"
 
 namespace facteur::message {
 namespace {
@@ -111,26 +110,8 @@ std::string_view subject_of(const Phrases& phrases, const std::vector<RecipientR
   return phrases.subject_delivered;
 }
 
-// For a field of the report: one line, at most 900 octets, controls gone.
-std::string one_line(std::string_view text) {
-  std::string out;
-  for (const char c : text.substr(0, 900)) {
-    if (!ascii::is_control(c)) {
-      out += c;
-    } else if (!out.ends_with(' ')) {
-      out += ' ';
-    }
-  }
-  return std::string(ascii::trimmed(out));
-}
-
-std::string_view address_type(std::string_view address) {
-  const bool plain = std::ranges::all_of(address, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-  return plain ? "rfc822" : "utf-8";  // RFC 6533 §3.
-}
-
 std::string write_text(const Report& report, const Phrases& phrases) {
-  std::string out = fmt::format(fmt::runtime(phrases.intro), report.reporting_mta) + "\n";
+  std::string out = fmt::format(fmt::runtime(phrases.intro), cleaned(report.reporting_mta, true)) + "\n";
   for (const auto action : {ReportAction::failed, ReportAction::delayed, ReportAction::delivered, ReportAction::relayed,
                             ReportAction::expanded}) {
     bool first = true;
@@ -138,16 +119,16 @@ std::string write_text(const Report& report, const Phrases& phrases) {
       if (recipient.action != action) continue;
       if (first) out.append("\n").append(heading(phrases, action)).append("\n");
       first = false;
-      out.append("\n  <").append(one_line(recipient.final_recipient)).append(">\n");
+      out.append("\n  <").append(cleaned(recipient.final_recipient, true)).append(">\n");
       if (!recipient.diagnostic.empty()) {
         out.append("    ");
         out.append(recipient.remote_mta.empty()
                        ? std::string(phrases.decided)
-                       : fmt::format(fmt::runtime(phrases.said), one_line(recipient.remote_mta)));
-        out.append("\n    ").append(one_line(recipient.diagnostic)).append("\n");
+                       : fmt::format(fmt::runtime(phrases.said), cleaned(recipient.remote_mta, true)));
+        out.append("\n    ").append(cleaned(recipient.diagnostic, true)).append("\n");
       }
       if (recipient.will_retry_until) {
-        const std::string until = write_date(*recipient.will_retry_until, report.offset_minutes);
+        const std::string until = write_date(*recipient.will_retry_until, report.origin.offset_minutes);
         out.append("    ").append(fmt::format(fmt::runtime(phrases.will_retry), until)).append("\n");
       }
     }
@@ -155,44 +136,55 @@ std::string write_text(const Report& report, const Phrases& phrases) {
   return out.append("\n").append(phrases.closing).append("\n");
 }
 
-// RFC 3464 §2.2 and §2.3: fields of the message, then a group for each recipient.
-std::string write_status(const Report& report) {
-  std::string out;
-  const auto add = [&](std::string_view name, std::string_view value) {
-    out.append(name).append(": ").append(value).append("\r\n");
-  };
-  if (!report.envelope_id.empty()) add("Original-Envelope-Id", one_line(report.envelope_id));
-  add("Reporting-MTA", "dns; " + one_line(report.reporting_mta));
-  if (report.arrived) add("Arrival-Date", write_date(*report.arrived, report.offset_minutes));
-  for (const auto& recipient : report.recipients) {
-    out.append("\r\n");
-    if (!recipient.original_recipient.empty()) add("Original-Recipient", one_line(recipient.original_recipient));
-    add("Final-Recipient",
-        fmt::format("{}; {}", address_type(recipient.final_recipient), one_line(recipient.final_recipient)));
-    add("Action", action_name(recipient.action));
-    add("Status", one_line(recipient.status));
-    if (!recipient.remote_mta.empty()) add("Remote-MTA", "dns; " + one_line(recipient.remote_mta));
-    // RFC 3464 §2.3.6: only what a remote server said in SMTP is of type smtp.
-    if (!recipient.diagnostic.empty()) {
-      add("Diagnostic-Code",
-          (recipient.remote_mta.empty() ? "x-facteur; " : "smtp; ") + one_line(recipient.diagnostic));
+// RFC 3464 §2.2 and §2.3: fields of the message, then a group for each recipient. `utf8`: RFC 6533 §4.1.
+class StatusWriter {
+ public:
+  StatusWriter(const Report& report, bool utf8) : report_(report), utf8_(utf8), fields_(utf8) {}
+
+  std::string run() {
+    if (!report_.envelope_id.empty()) add("Original-Envelope-Id", cleaned(report_.envelope_id, utf8_));
+    add("Reporting-MTA", "dns; " + cleaned(report_.reporting_mta, utf8_));
+    add("Arrival-Date", report_.arrived);
+    for (const auto& recipient : report_.recipients) {
+      fields_.blank_line();
+      write(recipient);
     }
-    if (recipient.last_attempt) add("Last-Attempt-Date", write_date(*recipient.last_attempt, report.offset_minutes));
-    if (recipient.will_retry_until) {
-      add("Will-Retry-Until", write_date(*recipient.will_retry_until, report.offset_minutes));
-    }
+    return fields_.finish().value_or("");
   }
-  return out;
-}
 
-bool is_eight_bit(Bytes text) {
-  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
-}
+ private:
+  void write(const RecipientReport& recipient) {
+    const std::string original = typed_recipient(recipient.original_recipient, utf8_);
+    if (!original.empty()) add("Original-Recipient", original);
+    add("Final-Recipient", typed_address(recipient.final_recipient, utf8_));
+    add("Action", action_name(recipient.action));
+    add("Status", cleaned(recipient.status, utf8_));
+    if (!recipient.remote_mta.empty()) add("Remote-MTA", "dns; " + cleaned(recipient.remote_mta, utf8_));
+    // RFC 3464 §2.3.6: only what a remote server said in SMTP is of type smtp.
+    const std::string_view type = recipient.remote_mta.empty() ? "x-facteur; " : "smtp; ";
+    if (!recipient.diagnostic.empty()) {
+      add("Diagnostic-Code", std::string(type) + cleaned(recipient.diagnostic, utf8_));
+    }
+    add("Last-Attempt-Date", recipient.last_attempt);
+    add("Will-Retry-Until", recipient.will_retry_until);
+  }
 
-void append_part(std::string& out, const Report& report, std::string_view type, std::string_view content) {
-  out.append("--").append(report.boundary).append("\r\nContent-Type: ").append(type).append("\r\n");
-  if (is_eight_bit(content)) out.append("Content-Transfer-Encoding: 8bit\r\n");
-  out.append("\r\n").append(content).append("\r\n");
+  void add(std::string_view name, std::string_view value) { fields_.plain(name, value); }
+  void add(std::string_view name, const std::optional<UtcTime>& at) {
+    if (at) fields_.date(name, *at, report_.origin.offset_minutes);
+  }
+
+  const Report& report_;
+  bool utf8_;
+  FieldWriter fields_;
+};
+
+// Whether the status says something that only RFC 6533 can say.
+bool is_global(const Report& report) {
+  return std::ranges::any_of(report.recipients, [](const RecipientReport& one) {
+    return has_eight_bit(one.final_recipient) ||
+           ascii::starts_with_ignoring_case(ascii::trimmed(one.original_recipient), "utf-8;");
+  });
 }
 
 }  // namespace
@@ -204,34 +196,33 @@ std::optional<Language> language_of(std::string_view tag) {
   return std::nullopt;
 }
 
-std::string build_report(const Report& report) {
+Built build_report(const Report& report) {
   const Phrases& phrases = report.language == Language::french ? french : english;
-  // The builder writes the header and the text; its Content-Type lines are replaced by those of a report.
-  Draft draft;
-  draft.from = {std::string(phrases.sender_name), report.from};
-  draft.to = {{{}, report.to}};
-  draft.subject = subject_of(phrases, report.recipients);
-  draft.message_id = report.message_id;
-  draft.at = report.at;
-  draft.offset_minutes = report.offset_minutes;
-  draft.text = write_text(report, phrases);
+  const bool global = is_global(report);
+  Built out;
+  out.utf8 = !report.to.is_ascii() || !report.from.is_ascii();
+  out.message_id = new_message_id(report.origin);
+  out.recipients = {report.to};
+  FieldWriter fields(out.utf8);
+  fields.date("Date", report.origin.at, report.origin.offset_minutes);
+  const std::vector<Correspondent> from{{std::string(phrases.sender_name), report.from}};
+  fields.mailboxes("From", from);
+  const std::vector<Correspondent> to{{{}, report.to}};
+  fields.mailboxes("To", to);
+  fields.text("Subject", subject_of(phrases, report.recipients));
+  const std::vector<std::string> id{out.message_id};
+  fields.message_ids("Message-ID", id);
   // RFC 3834 §3.1.7: no automatic reply may be sent to this.
-  draft.fields.emplace_back("Auto-Submitted", "auto-replied");
-  const std::string plain = build_message(draft);
-  const std::size_t text_part = plain.find("Content-Type: ");
-  std::string out = plain.substr(0, text_part);
-  out.append("Content-Type: multipart/report; report-type=delivery-status;\r\n\tboundary=\"");
-  out.append(report.boundary).append("\"\r\n\r\n--").append(report.boundary).append("\r\n");
-  out.append(plain, text_part).append("\r\n");
-  append_part(out, report, report.utf8 ? "message/global-delivery-status" : "message/delivery-status",
-              write_status(report));
-  if (report.headers_only) {
-    const Bytes header = report.original.substr(0, header_length(report.original));
-    append_part(out, report, report.utf8 ? "message/global-headers" : "text/rfc822-headers", header);
-  } else {
-    append_part(out, report, report.utf8 ? "message/global" : "message/rfc822", report.original);
-  }
-  return out.append("--").append(report.boundary).append("--\r\n");
+  fields.plain("Auto-Submitted", "auto-replied");
+  Entity status{.type = global ? "message/global-delivery-status" : "message/delivery-status",
+                .content = StatusWriter(report, global).run()};
+  const Entity body = report_entity("delivery-status", write_text(report, phrases), std::move(status),
+                                    report.headers_only ? header_part(report.original) : whole_part(report.original));
+  const Transport transport{.eight_bit = report.eight_bit, .utf8 = out.utf8};
+  // Nothing here can be refused: addresses are valid, all else is cleaned.
+  out.octets = joined(fields.finish().value(), body, transport, report.origin.chance).value();
+  out.eight_bit = has_eight_bit(out.octets);
+  return out;
 }
 
 }  // namespace facteur::message

@@ -1,4 +1,5 @@
-// Delivery status notifications: multipart/report (RFC 6522) of message/delivery-status (RFC 3464).
+// Delivery status notifications: multipart/report (RFC 6522) of message/delivery-status (RFC 3464)
+// or message/global-delivery-status (RFC 6533).
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 
 #include "base/bytes.hpp"
 #include "base/time.hpp"
+#include "message/builder.hpp"
 
 namespace facteur::message {
 
@@ -30,23 +32,22 @@ struct RecipientReport {
 
 struct Report {
   std::string reporting_mta;  // Our host name.
-  std::string from;           // "MAILER-DAEMON@mx.example.org".
-  std::string to;             // The sender of the message reported on.
-  std::string message_id;     // Without angle brackets; unique.
-  std::string boundary;       // Of letters and digits, random: must not stand in `original`.
-  std::string envelope_id;    // ENVID, xtext decoded; empty: none.
-  std::optional<UtcTime> arrived;
-  UtcTime at;
-  int offset_minutes = 0;
+  Address from;               // "MAILER-DAEMON@mx.example.org"; with a domain, as `to`.
+  Address to;                 // The sender of the message reported on.
+  Origin origin;              // Of the report.
+  std::string envelope_id{};  // ENVID, xtext decoded; empty: none.
+  std::optional<UtcTime> arrived{};
   Language language = Language::english;
-  std::vector<RecipientReport> recipients;  // All with the same action, or mixed.
-  Bytes original;                           // The message: its header if `headers_only`, or all of it.
-  bool headers_only = true;                 // RET=HDRS; RFC 3461 §4.3.
-  bool utf8 = false;                        // Addresses are UTF-8: message/global-delivery-status (RFC 6533).
+  std::vector<RecipientReport> recipients{};  // All with the same action, or mixed.
+  Bytes original{};                           // The message: its header if `headers_only`, or all of it.
+  bool headers_only = true;                   // RET=HDRS; RFC 3461 §4.3.
+  bool eight_bit = false;                     // Bodies may be 8bit, as `original` is.
 };
 
-// The whole message, CRLF lines, to be sent from the null reverse-path (RFC 3464 §2). Only ASCII unless `utf8` or the
-// original is not.
-std::string build_report(const Report& report);
+// The whole message, to be sent from the null reverse-path (RFC 3464 §2). Whatever the strings hold, it can be written:
+// they are cleaned. Addresses beyond ASCII make the status message/global-delivery-status (RFC 6533 §4.1); the header
+// of the report is ASCII unless `to` or `from` is not, so that it reaches senders whose servers know no SMTPUTF8
+// (§4.5).
+Built build_report(const Report& report);
 
 }  // namespace facteur::message

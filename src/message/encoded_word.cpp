@@ -80,18 +80,6 @@ void clean(std::string& text) {
 
 bool blank(Bytes text) { return std::ranges::all_of(text, ascii::is_space); }
 
-std::size_t utf8_length(char first) {
-  const auto c = static_cast<unsigned char>(first);
-  return c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-}
-
-bool needs_encoding(std::string_view text) {
-  return text.find("=?") != std::string_view::npos ||
-         std::ranges::any_of(text, [](char c) { return !ascii::is_printable(c); });
-}
-
-constexpr std::string_view atom_marks = "!#$%&'*+-/=?^_`{|}~";
-
 }  // namespace
 
 std::string decoded_text(Bytes value, std::string_view raw_charset) {
@@ -160,38 +148,6 @@ std::vector<std::string> decoded_list(Bytes value) {
   }
   if (out.size() < 1'000) take();
   return out;
-}
-
-std::string encoded_text(std::string_view text) {
-  if (!needs_encoding(text)) return std::string(text);
-  std::string out;
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    // RFC 2047 §2: a word has at most 75 characters: 45 octets are 60 of base64, and 12 around them.
-    std::size_t count = 0;
-    while (count < rest.size()) {
-      const std::size_t next = std::min(utf8_length(rest[count]), rest.size() - count);
-      if (count + next > 45) break;
-      count += next;
-    }
-    if (!out.empty()) out.append("\r\n ");
-    out.append("=?UTF-8?B?").append(to_base64(rest.substr(0, count))).append("?=");
-    rest.remove_prefix(count);
-  }
-  return out;
-}
-
-std::string encoded_phrase(std::string_view text) {
-  if (needs_encoding(text)) return encoded_text(text);
-  const bool atoms = std::ranges::all_of(
-      text, [](char c) { return ascii::is_alnum(c) || c == ' ' || atom_marks.find(c) != std::string_view::npos; });
-  if (atoms) return std::string(text);
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + '"';
 }
 
 }  // namespace facteur::message

@@ -1,4 +1,4 @@
-// Encoded words in header fields (RFC 2047, RFC 2231 §5): to UTF-8 and back.
+// Encoded words in header fields (RFC 2047, RFC 2231 §5): to UTF-8 (field_writer.hpp writes them).
 #pragma once
 
 #include <string>
@@ -17,11 +17,5 @@ std::string decoded_text(Bytes value, std::string_view raw_charset = {});
 // RFC 5322 §3.6.5 Keywords, and other lists of texts with commas between them: each decoded, without quotes; comments
 // and empty ones left out; at most 1,000.
 std::vector<std::string> decoded_list(Bytes value);
-
-// The text as it is if it is printable ASCII, else as encoded words of at most 75 characters (RFC 2047 §2) with
-// CRLF SP between them. `text` is UTF-8. For Subject, Comments and display names (then as a phrase, RFC 2047 §5 rule
-// 3).
-std::string encoded_text(std::string_view text);
-std::string encoded_phrase(std::string_view text);  // Quoted string, atoms or encoded words.
 
 }  // namespace facteur::message

@@ -4,7 +4,9 @@
 #include <map>
 
 #include "base/ascii.hpp"
+#include "message/encoded_word.hpp"
 #include "message/header.hpp"
+#include "message/seven_bit.hpp"
 
 namespace facteur::message {
 namespace {
@@ -80,6 +82,71 @@ std::optional<std::string> reassembled(std::span<const Bytes> pieces, std::size_
   whole.append(first.body.substr(inner));
   for (auto piece = std::next(found.begin()); piece != found.end(); ++piece) whole.append(piece->second.body);
   return whole;
+}
+
+namespace {
+
+constexpr std::size_t least_content = 1'000;  // A line of 998 octets and its end.
+constexpr std::size_t most_pieces = 10'000;
+
+// RFC 2046 §5.2.2.2: a number in the subject is a kindness to people.
+Result<std::string> piece_header(Bytes message, std::size_t number, std::size_t total, const Origin& origin) {
+  FieldWriter fields;
+  const auto subject = first_field(message, "Subject");
+  const std::string part = " (" + std::to_string(number) + "/" + std::to_string(total) + ")";
+  fields.text("Subject", (subject ? decoded_text(*subject) : "") + part);
+  const std::vector<std::string> id{new_message_id(origin, std::to_string(number))};
+  fields.message_ids("Message-ID", id);
+  fields.plain("MIME-Version", "1.0");
+  const std::vector<WrittenParameter> parameters{
+      {"id", new_message_id(origin, "whole")}, {"number", std::to_string(number)}, {"total", std::to_string(total)}};
+  fields.parameters("Content-Type", "message/partial", parameters);
+  fields.blank_line();
+  return fields.finish();
+}
+
+std::size_t end_of_piece(Bytes rest, std::size_t room) {
+  if (rest.size() <= room) return rest.size();
+  const std::size_t line = rest.rfind('\n', room - 1);
+  return line == Bytes::npos ? 0 : line + 1;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> split(Bytes message, std::size_t most, const Origin& origin) {
+  if (message.size() <= most) return std::vector<std::string>{std::string(message)};
+  if (needs_encoding(message) || has_bare_line_end(message)) {
+    return failure(Failure::Kind::refused, "F-1650", "Only a message of 7-bit lines can be sent in pieces");
+  }
+  const std::size_t header = header_length(message);
+  std::string outer;
+  std::string whole;  // What the pieces are cut from.
+  append_fields(outer, message.substr(0, header), false);
+  append_fields(whole, message.substr(0, header), true);
+  whole.append("\r\n").append(message.substr(header));
+  // The longest header of a piece: that of the last possible number.
+  auto longest = piece_header(message, most_pieces, most_pieces, origin);
+  if (!longest) return failed(longest);
+  const std::size_t around = outer.size() + longest->size();
+  if (most < around + least_content) {
+    return failure(Failure::Kind::refused, "F-1651", "Pieces of this size have no room beside the header");
+  }
+  std::vector<Bytes> contents;
+  for (Bytes rest = whole; !rest.empty();) {
+    const std::size_t end = end_of_piece(rest, most - around);
+    if (end == 0 || contents.size() == most_pieces) {
+      return failure(Failure::Kind::refused, "F-1652", "The message cannot be cut into pieces of this size");
+    }
+    contents.push_back(rest.substr(0, end));
+    rest.remove_prefix(end);
+  }
+  std::vector<std::string> out;
+  for (const Bytes content : contents) {
+    auto own = piece_header(message, out.size() + 1, contents.size(), origin);
+    if (!own) return failed(own);
+    out.push_back(outer + *own + std::string(content));
+  }
+  return out;
 }
 
 std::optional<ExternalBody> external_body(Bytes message, const Part& part) {

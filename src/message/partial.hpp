@@ -6,8 +6,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.hpp"
+#include "base/result.hpp"
+#include "message/builder.hpp"
 #include "message/mime.hpp"
 
 namespace facteur::message {
@@ -26,6 +29,13 @@ std::optional<Fragment> fragment_of(const ContentType& type);
 // Message-ID, Encrypted or MIME-Version. nullopt: pieces are missing, belong to two messages, or more than `most`
 // octets.
 std::optional<std::string> reassembled(std::span<const Bytes> pieces, std::size_t most = 256u << 20);
+
+// RFC 2046 §5.2.2: `message` in pieces of at most `most` octets each, cut behind line ends, to be sent as messages of
+// their own; reassembled() gives it back, its fields in another order. Fields keep their folding. One that fits is
+// given back as it is. `origin` dates nothing: Date and the rest are the message's; the pieces get identifiers from it.
+// Refused: octets above 127 or NUL (a piece may have no transfer encoding: to_seven_bit() first), line ends that are no
+// CRLF, a header that leaves less than 1,000 octets for content, more than 10,000 pieces.
+Result<std::vector<std::string>> split(Bytes message, std::size_t most, const Origin& origin);
 
 struct ExternalBody {
   std::string access_type;  // Lower case: "anon-ftp", "ftp", "tftp", "local-file", "mail-server", "url"...

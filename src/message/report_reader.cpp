@@ -9,6 +9,7 @@
 #include "message/header.hpp"
 #include "message/mime.hpp"
 #include "message/references.hpp"
+#include "message/report_parts.hpp"
 
 namespace facteur::message {
 namespace {
@@ -21,12 +22,13 @@ using Fields = std::vector<std::pair<std::string, std::string>>;
 // "rfc822; a@b" -> "a@b". The type says nothing we need (RFC 3464 §2.3.1).
 std::string without_type(std::string_view value) {
   const std::size_t semicolon = value.find(';');
+  const bool utf8 = ascii::starts_with_ignoring_case(value, "utf-8");
   if (semicolon != std::string_view::npos && value.substr(0, semicolon).find('@') == std::string_view::npos) {
     value.remove_prefix(semicolon + 1);
   }
   value = ascii::trimmed(value);
   if (value.starts_with('<') && value.ends_with('>')) value = value.substr(1, value.size() - 2);
-  return std::string(value);
+  return utf8 ? from_unitext(value) : std::string(value);  // RFC 6533 §3.
 }
 
 // RFC 3464 §2.3.4: class.subject.detail, perhaps with a comment behind.

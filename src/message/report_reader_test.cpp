@@ -37,10 +37,9 @@ std::string as_mail(std::string text) {
 
 TEST_RFC("3464 §2.1", "what we write of a delivery is read again") {
   Report report{.reporting_mta = "mx.example.org",
-                .from = "MAILER-DAEMON@mx.example.org",
-                .to = "jean@example.net",
-                .message_id = "r1@mx.example.org",
-                .boundary = "b1",
+                .from = *Address::parse("MAILER-DAEMON@mx.example.org"),
+                .to = *Address::parse("jean@example.net"),
+                .origin = {.at = UtcTime{}, .host = "mx.example.org"},
                 .envelope_id = "env1"};
   report.recipients.push_back({.final_recipient = "nobody@example.org",
                                .original_recipient = "rfc822;no.body@example.org",
@@ -49,9 +48,9 @@ TEST_RFC("3464 §2.1", "what we write of a delivery is read again") {
                                .diagnostic = "550 5.1.1 no such user"});
   report.recipients.push_back({.final_recipient = "b@example.org", .action = ReportAction::delayed, .status = "4.4.1"});
   report.original = "Message-ID: <1@example.net>\r\nSubject: hello\r\n\r\nbody\r\n";
-  for (const bool utf8 : {false, true}) {
-    report.utf8 = utf8;
-    const auto read = read_report(build_report(report));
+  for (const bool eight_bit : {false, true}) {
+    report.eight_bit = eight_bit;
+    const auto read = read_report(build_report(report).octets);
     CHECK(read.kind == ReportKind::delivery);
     CHECK(read.field("reporting-mta") == "dns; mx.example.org");
     CHECK(read.field("original-envelope-id") == "env1");

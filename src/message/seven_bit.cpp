@@ -14,14 +14,6 @@ namespace {
 
 constexpr std::size_t longest_line = 998;  // RFC 5322 §2.1.1, without CRLF.
 
-bool has_bare_line_end(Bytes text) {
-  for (std::size_t at = text.find_first_of("\r\n"); at != Bytes::npos; at = text.find_first_of("\r\n", at)) {
-    if (text[at] != '\r' || at + 1 == text.size() || text[at + 1] != '\n') return true;
-    at += 2;
-  }
-  return false;
-}
-
 // Quoted-printable where the text stays readable and shorter than base64; never where it would change line ends.
 bool quote(const ContentType& type, Bytes octets) {
   if (type.type != "text" && type.type != "message") return false;
@@ -169,8 +161,17 @@ bool has_eight_bit(Bytes text) {
   return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
 }
 
-bool needs_encoding(Bytes text) {
-  if (has_eight_bit(text) || text.find('\0') != Bytes::npos) return true;
+bool has_bare_line_end(Bytes text) {
+  for (std::size_t at = text.find_first_of("\r\n"); at != Bytes::npos; at = text.find_first_of("\r\n", at)) {
+    if (text[at] != '\r' || at + 1 == text.size() || text[at + 1] != '\n') return true;
+    at += 2;
+  }
+  return false;
+}
+
+bool needs_encoding(Bytes text) { return has_eight_bit(text) || text.find('\0') != Bytes::npos || has_long_line(text); }
+
+bool has_long_line(Bytes text) {
   while (text.size() > longest_line) {
     const std::size_t end = text.find('\n');
     if (std::min(end, text.size()) > longest_line + 1) return true;
@@ -201,7 +202,8 @@ std::expected<std::string, Unconvertible> to_seven_bit(Bytes message) { return C
 bool needs_utf8_transport(Bytes message) {
   const PartTree tree = parse_mime(message);
   return tree.truncated ? has_eight_bit(message) : std::ranges::any_of(tree.parts, [&](const Part& part) {
-    return part.content_type.is("message", "global") || has_eight_bit(message.substr(part.header, part.header_length));
+    const bool global = part.content_type.is("message", "global") && part.encoding <= Encoding::binary;
+    return global || has_eight_bit(message.substr(part.header, part.header_length));
   });
 }
 

@@ -10,7 +10,9 @@
 
 namespace facteur::message {
 
-bool has_eight_bit(Bytes text);  // An octet above 127.
+bool has_eight_bit(Bytes text);      // An octet above 127.
+bool has_bare_line_end(Bytes text);  // CR or LF that is no CRLF.
+bool has_long_line(Bytes text);      // More than 998 octets without CRLF (RFC 5322 §2.1.1).
 
 // Whether a transport without 8BITMIME cannot carry this text: octets above 127, NUL, lines of more than 998 octets.
 bool needs_encoding(Bytes text);
@@ -30,8 +32,8 @@ std::string_view reason_of(Unconvertible why);
 // (charset "unknown-8bit" of RFC 1428 unless it is UTF-8).
 std::expected<std::string, Unconvertible> to_seven_bit(Bytes message);
 
-// Whether a header, of the message or of a part, has octets above 127, or a part is message/global: then the message
-// needs SMTPUTF8 (RFC 6532 §3.7), else it is ordinary mail whatever was asked for.
+// Whether a header, of the message or of a part, has octets above 127, or a part is message/global that no transfer
+// encoding protects: then the message needs SMTPUTF8 (RFC 6532 §3.7), else it is ordinary mail whatever was asked for.
 bool needs_utf8_transport(Bytes message);
 
 }  // namespace facteur::message
