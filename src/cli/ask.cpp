@@ -51,9 +51,38 @@ class SocketLine : public Line {
   ControlSocket socket_;
 };
 
+Task<void> ask_once(Line& line, const std::string& request, std::string& reply) {
+  server::ControlMessage message{request, {}};
+  static_cast<void>(line.send(std::move(message)));
+  auto answer = co_await line.receive();
+  if (answer) reply = std::move(answer->json);
+}
+
+Result<void> talk_to_store(const config::Config& config, const Talk& talk) {
+  SiteOptions options;
+  options.log.least = observe::Level::warning;
+  options.shards = 1;
+  auto world = open_world(config, std::move(options));
+  if (!world) return failed(world);
+  auto engine = open_store(**world, *(*world)->disk, config, observe::Scope((*world)->log));
+  if (!engine) return failed(engine);
+  run_to_end(**world, talk_with(**world, **engine, config, talk));
+  engine->reset();
+  return {};
+}
+
+}  // namespace
+
+std::optional<Result<std::unique_ptr<Line>>> open_line(const std::string& path) {
+  auto socket = ControlSocket::open(path);
+  if (!socket) return std::nullopt;
+  if (!*socket) return failed(*socket);
+  return std::make_unique<SocketLine>(std::move(**socket));
+}
+
 // The parts that commands need, without listeners.
-Task<void> talk_offline(host::World& world, store::EmbeddedEngine& engine, const config::Config& config,
-                        const Talk& talk) {
+Task<void> talk_with(host::World& world, store::EmbeddedEngine& engine, const config::Config& config,
+                     const Talk& talk) {
   {
     const observe::Scope scope(world.log);
     directory::StoreDirectory directory(engine, world.shards, world.random, server::directory_settings(config));
@@ -71,28 +100,6 @@ Task<void> talk_offline(host::World& world, store::EmbeddedEngine& engine, const
   }
   co_await engine.close();
 }
-
-Task<void> ask_once(Line& line, const std::string& request, std::string& reply) {
-  server::ControlMessage message{request, {}};
-  static_cast<void>(line.send(std::move(message)));
-  auto answer = co_await line.receive();
-  if (answer) reply = std::move(answer->json);
-}
-
-Result<void> talk_to_store(const config::Config& config, const Talk& talk) {
-  SiteOptions options;
-  options.log.least = observe::Level::warning;
-  options.shards = 1;
-  auto world = open_world(config, std::move(options));
-  if (!world) return failed(world);
-  auto engine = open_store(**world, *(*world)->disk, config, observe::Scope((*world)->log));
-  if (!engine) return failed(engine);
-  run_to_end(**world, talk_offline(**world, **engine, config, talk));
-  engine->reset();
-  return {};
-}
-
-}  // namespace
 
 std::optional<Result<std::string>> ask_socket(const std::string& path, const std::string& request) {
   auto socket = ControlSocket::open(path);

@@ -3,6 +3,7 @@
 
 #include <boost/json.hpp>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -10,7 +11,9 @@
 #include "base/task.hpp"
 #include "cli/context.hpp"
 #include "config/schema.hpp"
+#include "host/world.hpp"
 #include "server/control_message.hpp"
+#include "store/embedded_engine.hpp"
 
 namespace facteur::cli {
 
@@ -28,6 +31,12 @@ class Line {
   virtual Task<Result<server::ControlMessage>> receive() = 0;
 };
 using Talk = std::function<Task<void>(Line& line)>;
+
+// A line to the server that listens at `path`; nullopt: none does. It blocks, so its tasks end without waiting.
+std::optional<Result<std::unique_ptr<Line>>> open_line(const std::string& path);
+
+// A line to a store that is open in `world`, on shard 0. Closes the store.
+Task<void> talk_with(host::World& world, store::EmbeddedEngine& engine, const config::Config& config, const Talk& talk);
 
 // Loads the configuration, and runs `work` with a line to the running server, or else to the store. What went wrong
 // before `work` began is complained of; 0 if it ran.

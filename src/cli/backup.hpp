@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "cli/context.hpp"
 
@@ -29,6 +31,21 @@ struct RestoreOptions {
   std::string to;  // A data folder that is empty or not there.
 };
 int restore(const Context& context, const RestoreOptions& options);
+
+struct RestoreMailOptions {
+  std::string folder;
+  std::string at;
+  std::string scratch;             // As VerifyOptions.
+  std::string account;             // In the backup.
+  std::string for_account;         // That gets the mail; empty: the same.
+  std::string mailbox;             // With those below it; empty: all.
+  std::vector<std::uint64_t> ids;  // Messages; empty: all.
+  std::string match;               // In sender or subject; empty: all.
+  std::string into;                // Where it goes; empty: mailboxes of the same names.
+  bool list = false;               // Only shows what would be restored or is there.
+};
+// Files what is missing, with flags and times: what the mailbox has already is not filed again, however it came there.
+int restore_mail(const Context& context, const RestoreMailOptions& options);
 
 // The generations of a backup.
 int list_backups(const Context& context, const std::string& folder);

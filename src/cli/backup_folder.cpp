@@ -129,12 +129,31 @@ Task<void> look(host::World& world, store::EmbeddedEngine& engine, const config:
 
 }  // namespace
 
-Result<Contents> contents_of(host::World& world, store::EngineParameters parameters, const config::Config& config,
+Result<Contents> contents_of(host::World& world, store::EmbeddedEngine& engine, const config::Config& config,
                              bool thorough) {
+  Result<Contents> out;
+  run_to_end(world, look(world, engine, config, thorough, out));
+  return out;
+}
+
+Result<OpenedGeneration> OpenedGeneration::open(const backup::Repository& repository,
+                                                const backup::Generation& generation, const std::string& scratch) {
+  auto folder = ScratchFolder::make(scratch);
+  if (!folder) return failed(folder);
+  OpenedGeneration out(std::move(*folder));
+  auto world = world_of(out.scratch_.path());
+  if (!world) return failed(world);
+  out.world_ = std::move(*world);
+  out.disk_ = std::make_unique<backup::OpenedBackup>(repository, generation, *out.world_->disk);
+  auto parameters = backup::reading({.disk = *out.disk_,
+                                     .shards = out.world_->shards,
+                                     .clock = out.world_->clock,
+                                     .random = out.world_->random,
+                                     .scope = observe::Scope(out.world_->log)});
+  parameters.expected_instance = generation.manifest.instance;
   auto engine = store::open(std::move(parameters));
   if (!engine) return failed(engine);
-  Result<Contents> out;
-  run_to_end(world, look(world, **engine, config, thorough, out));
+  out.engine_ = std::move(*engine);
   return out;
 }
 

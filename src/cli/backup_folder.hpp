@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "backup/opened.hpp"
 #include "backup/repository.hpp"
 #include "cli/context.hpp"
 #include "cli/progress.hpp"
@@ -48,11 +49,28 @@ struct Contents {
   std::uint64_t unreadable = 0;      // Bodies.
   std::vector<std::string> damaged;  // Records kept aside: "where: why".
 };
-// Opens the store, reads every body if `thorough`, and closes it again. Ends the life of `world`.
-Result<Contents> contents_of(host::World& world, store::EngineParameters parameters, const config::Config& config,
+// Reads every body if `thorough`, and closes the store. Ends the life of `world`.
+Result<Contents> contents_of(host::World& world, store::EmbeddedEngine& engine, const config::Config& config,
                              bool thorough);
 // A world for that, whose disk is `folder`.
 Result<std::unique_ptr<host::World>> world_of(const std::string& folder);
+
+// The store that is in a generation, opened to be read, as after a loss of all but the log.
+class OpenedGeneration {
+ public:
+  // `scratch`: a folder in which one is made for the index; empty: the system's for temporary files.
+  static Result<OpenedGeneration> open(const backup::Repository& repository, const backup::Generation& generation,
+                                       const std::string& scratch);
+  host::World& world() { return *world_; }
+  store::EmbeddedEngine& engine() { return *engine_; }
+
+ private:
+  explicit OpenedGeneration(ScratchFolder scratch) : scratch_(std::move(scratch)) {}
+  ScratchFolder scratch_;
+  std::unique_ptr<host::World> world_;
+  std::unique_ptr<backup::OpenedBackup> disk_;
+  std::unique_ptr<store::EmbeddedEngine> engine_;
+};
 
 std::string mebibytes(std::uint64_t octets);  // "12.3".
 void complain_of(const Failure& failure);

@@ -25,10 +25,29 @@ void add_backup_commands(CommandLine& line) {
   verify_it->add_option("--scratch", checked->scratch, line.say("help.backup.scratch"));
 
   const auto back = values<RestoreOptions>();
-  auto* restore_it = line.command(top, "restore", [&line, back] { return restore(line.context(), *back); });
+  const auto mail = values<RestoreMailOptions>();
+  auto* restore_it = line.command(top, "restore", [&line, back, mail] {
+    if (back->to.empty() == mail->account.empty()) {
+      complain(line.say("restore.what"));
+      return int{ExitCode::wrong_usage};
+    }
+    if (!back->to.empty()) return restore(line.context(), *back);
+    mail->folder = back->folder;
+    mail->at = back->at;
+    return restore_mail(line.context(), *mail);
+  });
   restore_it->add_option("folder", back->folder, line.say("help.backup.folder"))->required();
   restore_it->add_option("--at", back->at, line.say("help.backup.at"));
-  restore_it->add_option("--to", back->to, line.say("help.restore.to"))->required();
+  auto* to = restore_it->add_option("--to", back->to, line.say("help.restore.to"));
+  const auto of_mail = [&](CLI::Option* option) { option->excludes(to); };
+  of_mail(restore_it->add_option("--account", mail->account, line.say("help.restore.account")));
+  of_mail(restore_it->add_option("--for", mail->for_account, line.say("help.restore.for")));
+  of_mail(restore_it->add_option("--folder", mail->mailbox, line.say("help.restore.folder")));
+  of_mail(restore_it->add_option("--message", mail->ids, line.say("help.restore.message")));
+  of_mail(restore_it->add_option("--match", mail->match, line.say("help.restore.match")));
+  of_mail(restore_it->add_option("--into", mail->into, line.say("help.restore.into")));
+  of_mail(restore_it->add_flag("--list", mail->list, line.say("help.restore.list")));
+  of_mail(restore_it->add_option("--scratch", mail->scratch, line.say("help.backup.scratch")));
 }
 
 }  // namespace facteur::cli

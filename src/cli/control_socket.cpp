@@ -14,7 +14,7 @@
 namespace facteur::cli {
 namespace {
 
-constexpr int patience_ms = 60'000;
+constexpr int patience_ms = 600'000;  // Some requests are long work; a server that is gone is noticed at once.
 
 }  // namespace
 

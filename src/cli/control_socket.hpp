@@ -19,7 +19,7 @@ class ControlSocket {
   ControlSocket(ControlSocket&& other) noexcept;
   ControlSocket& operator=(ControlSocket&&) = delete;
 
-  // Each waits at most a minute for the other side.
+  // Each waits at most ten minutes for the other side.
   Result<void> send(const server::ControlMessage& message) const;
   Result<server::ControlMessage> receive() const;
 

@@ -55,7 +55,9 @@ Result<Restored> restore_all(const BackupFolder& folder, const backup::Generatio
                                      .clock = world.clock,
                                      .random = world.random,
                                      .scope = observe::Scope(world.log)};
-  auto contents = contents_of(world, std::move(parameters), configuration_in(*folder.repository, generation), false);
+  auto engine = store::open(std::move(parameters));
+  if (!engine) return failed(engine);
+  auto contents = contents_of(world, **engine, configuration_in(*folder.repository, generation), false);
   if (!contents) return failed(contents);
   out.contents = std::move(*contents);
   return out;

@@ -1,7 +1,6 @@
 // `facteur verify`: is the backup whole, and does it give back what it should?
 #include <boost/json.hpp>
 
-#include "backup/opened.hpp"
 #include "cli/backup.hpp"
 #include "cli/backup_folder.hpp"
 #include "observe/timestamp.hpp"
@@ -11,21 +10,11 @@ namespace {
 
 namespace json = boost::json;
 
-// The store that is in a generation, opened as after a loss of everything but the log.
 Result<Contents> look_into(const backup::Repository& repository, const backup::Generation& generation,
-                           const std::string& scratch_below) {
-  auto scratch = ScratchFolder::make(scratch_below);
-  if (!scratch) return failed(scratch);
-  auto world = world_of(scratch->path());
-  if (!world) return failed(world);
-  backup::OpenedBackup disk(repository, generation, *(*world)->disk);
-  auto parameters = backup::reading({.disk = disk,
-                                     .shards = (*world)->shards,
-                                     .clock = (*world)->clock,
-                                     .random = (*world)->random,
-                                     .scope = observe::Scope((*world)->log)});
-  parameters.expected_instance = generation.manifest.instance;
-  return contents_of(**world, std::move(parameters), configuration_in(repository, generation), true);
+                           const std::string& scratch) {
+  auto opened = OpenedGeneration::open(repository, generation, scratch);
+  if (!opened) return failed(opened);
+  return contents_of(opened->world(), opened->engine(), configuration_in(repository, generation), true);
 }
 
 void tell(const Context& context, const backup::Repository& repository, const backup::Generation& generation,

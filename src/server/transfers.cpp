@@ -1,6 +1,7 @@
 #include "server/transfers.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -81,6 +82,11 @@ Task<Result<Transferred>> file_messages(const CommandDoors& doors, Conversation&
     if (!item.is_object()) co_return std::unexpected(no_sense("F-6112"));
     const Asked one(item.get_object());
     NewMessage message;
+    Placing placing = placing_of(one, conversation);
+    const std::size_t prefix = one.number("prefix").value_or(0);
+    if (prefix > octets.size() - used) co_return std::unexpected(no_sense("F-6150"));
+    placing.prefix = octets.substr(used, prefix);
+    used += prefix;
     if (one.flag("in_pieces")) {
       if (!conversation.upload) co_return std::unexpected(no_sense("F-6113"));
       conversation.upload->finish();
@@ -92,7 +98,7 @@ Task<Result<Transferred>> file_messages(const CommandDoors& doors, Conversation&
       message.octets = octets.substr(used, size);
       used += size;
     }
-    messages.emplace_back(std::move(message), placing_of(one, conversation));
+    messages.emplace_back(std::move(message), std::move(placing));
   }
   octets = {};
   auto placed = co_await doors.mailboxes.append(conversation.account, conversation.mailbox, std::move(messages));
@@ -104,24 +110,6 @@ Task<Result<Transferred>> file_messages(const CommandDoors& doors, Conversation&
 }
 
 // ---- export
-
-struct Opened {
-  mailbox::AccountId account;
-  std::shared_ptr<const mailbox::View> view;
-};
-
-Task<Result<Opened>> open_view(const CommandDoors& doors, const Asked& asked) {
-  auto account = account_of(doors, asked);
-  if (!account) co_return failed(account);
-  auto found = co_await doors.mailboxes.find(*account, asked.text("mailbox"));
-  if (!found) co_return failed(found);
-  if (!*found || !(*found)->selectable) {
-    co_return failure(Failure::Kind::permanent, "F-6115", "There is no mailbox " + asked.text("mailbox"));
-  }
-  auto view = co_await doors.mailboxes.view(*account, (*found)->id);
-  if (!view) co_return failed(view);
-  co_return Opened{*account, std::move(*view)};
-}
 
 Task<Result<Transferred>> list_mailboxes(const CommandDoors& doors, const Asked& asked) {
   auto account = account_of(doors, asked);
@@ -145,11 +133,23 @@ json::object told(const mailbox::Row& row, const std::vector<std::string>& keywo
           {"flags", row.flags.bits}, {"keywords", std::move(words)}, {"received", row.received.milliseconds}};
 }
 
+// nullopt: all.
+std::optional<std::set<std::uint64_t>> wanted_uids(const Asked& asked) {
+  const auto* list = asked.array("uids");
+  if (!list) return std::nullopt;
+  std::set<std::uint64_t> out;
+  for (const auto& uid : *list) {
+    if (uid.is_int64() && uid.get_int64() > 0) out.insert(static_cast<std::uint64_t>(uid.get_int64()));
+  }
+  return out;
+}
+
 Task<Result<Transferred>> give_messages(const CommandDoors& doors, const Asked& asked) {
-  auto opened = co_await open_view(doors, asked);
+  auto opened = co_await open_mailbox_of(doors, asked);
   if (!opened) co_return failed(opened);
   auto keywords = doors.mailboxes.keywords(opened->account);
   if (!keywords) co_return failed(keywords);
+  const auto only = wanted_uids(asked);
   const auto& view = *opened->view;
   json::array messages;
   Transferred out;
@@ -159,15 +159,18 @@ Task<Result<Transferred>> give_messages(const CommandDoors& doors, const Asked& 
   for (; at < view.size() && messages.size() < transfer_messages && out.octets.size() < transfer_batch; ++at) {
     const mailbox::Row row = view.row(at);
     last = row.uid.value;
+    if (only && !only->contains(last)) continue;
     json::object message = told(row, *keywords);
     auto text = co_await doors.mailboxes.text(opened->account, row);
     if (!text) {  // One that is damaged does not stop the others.
       message["error"] = text.error().text;
     } else if (text->size() > transfer_piece) {
       message["size"] = text->size();
+      message["prefix"] = text->prefix.size();
       message["in_pieces"] = true;
     } else {
       message["size"] = text->size();
+      message["prefix"] = text->prefix.size();
       out.octets += text->prefix;
       for (const Bytes piece : text->content.pieces()) out.octets += piece;
     }
@@ -178,7 +181,7 @@ Task<Result<Transferred>> give_messages(const CommandDoors& doors, const Asked& 
 }
 
 Task<Result<Transferred>> give_piece(const CommandDoors& doors, const Asked& asked) {
-  auto opened = co_await open_view(doors, asked);
+  auto opened = co_await open_mailbox_of(doors, asked);
   if (!opened) co_return failed(opened);
   const auto uid = mailbox::Uid(static_cast<std::uint32_t>(asked.number("uid").value_or(0)));
   const auto row = opened->view->find(uid);
@@ -200,6 +203,19 @@ Task<Result<Transferred>> unknown(std::string command) {
 
 }  // namespace
 
+Task<Result<OpenedMailbox>> open_mailbox_of(const CommandDoors& doors, const Asked& asked) {
+  auto account = account_of(doors, asked);
+  if (!account) co_return failed(account);
+  auto found = co_await doors.mailboxes.find(*account, asked.text("mailbox"));
+  if (!found) co_return failed(found);
+  if (!*found || !(*found)->selectable) {
+    co_return failure(Failure::Kind::permanent, no_mailbox_to_export, "There is no mailbox " + asked.text("mailbox"));
+  }
+  auto view = co_await doors.mailboxes.view(*account, (*found)->id);
+  if (!view) co_return failed(view);
+  co_return OpenedMailbox{*account, std::move(*view)};
+}
+
 bool is_transfer(std::string_view command) { return command.starts_with("import.") || command.starts_with("export."); }
 
 Task<Result<Transferred>> transfer(const CommandDoors& doors, Conversation& conversation, const Asked& asked,
@@ -209,6 +225,7 @@ Task<Result<Transferred>> transfer(const CommandDoors& doors, Conversation& conv
   if (command == "import.piece") return take_piece(doors, conversation, std::move(octets));
   if (command == "import.messages") return file_messages(doors, conversation, asked, std::move(octets));
   if (command == "export.mailboxes") return list_mailboxes(doors, asked);
+  if (command == "export.contents") return list_contents(doors, asked);
   if (command == "export.messages") return give_messages(doors, asked);
   if (command == "export.piece") return give_piece(doors, asked);
   return unknown(command);

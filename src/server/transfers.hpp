@@ -2,9 +2,13 @@
 //
 //   import.mailbox   address, mailbox            the mailbox is there now; what follows on this connection goes into it
 //   import.piece     and octets                  the next octets of one large message
-//   import.messages  messages, and octets        files them all in one commit; says how many were new
+//   import.messages  messages, and octets        files them all in one commit; says how many were new. Of each, the
+//                                                first "prefix" octets are what was put in front of it at delivery
 //   export.mailboxes address                     the mailboxes, with their counts
-//   export.messages  address, mailbox, after     the messages behind that UID, as many as fit, and their octets
+//   export.contents  address, mailbox, after     what the messages behind that UID are: content by hash, size, time;
+//                    texts                       and sender and subject if asked for
+//   export.messages  address, mailbox, after     the messages behind that UID, as many as fit, and their octets;
+//                    uids                        only these, if given
 //   export.piece     address, mailbox, uid, offset   octets of one large message
 #pragma once
 
@@ -27,5 +31,15 @@ struct Transferred {
 bool is_transfer(std::string_view command);
 Task<Result<Transferred>> transfer(const CommandDoors& doors, Conversation& conversation, const Asked& asked,
                                    std::string octets);
+
+Task<Result<Transferred>> list_contents(const CommandDoors& doors, const Asked& asked);  // export.contents
+
+// What commands about one mailbox begin with.
+struct OpenedMailbox {
+  mailbox::AccountId account;
+  std::shared_ptr<const mailbox::View> view;
+};
+inline constexpr std::string_view no_mailbox_to_export = "F-6115";
+Task<Result<OpenedMailbox>> open_mailbox_of(const CommandDoors& doors, const Asked& asked);
 
 }  // namespace facteur::server

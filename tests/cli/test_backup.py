@@ -166,6 +166,67 @@ class BackupTest(unittest.TestCase):
             path.write_bytes(good)
         self.assertEqual(self.answer("verify", self.folder)["findings"], [])
 
+    def messages(self, user, folder):
+        """(content, flags, date) of each message, sorted."""
+        box = served.mailboxes_of(self.server, user).get(folder, {"messages": []})
+        return sorted((m["sha256"], tuple(m["flags"]), m["date"]) for m in box["messages"])
+
+    def imap1(self, *commands):
+        client = load.Imap(self.server.ports["imap"], "imap1")
+        for command in commands:
+            self.assertTrue(client.ask(*([command] if isinstance(command, str) else command))[1], client.answer)
+        client.close()
+
+    def test_one_account_one_folder_and_one_message_come_back_into_the_running_server(self):
+        self.fill(6)
+        large = b"Subject: a large one\r\n\r\n" + random.randbytes(3 << 20).hex().encode() + b"\r\n"
+        twice = b"Subject: twice\r\n\r\nsame\r\n"
+        self.imap1("CREATE Projects/2026", "CREATE Empty", ("APPEND Projects (\\Flagged)", large), ("APPEND Projects", twice),
+                   ("APPEND Projects", twice), "SELECT INBOX", "STORE 2 +FLAGS (\\Seen $Important)", "COPY 3:4 Projects/2026")
+        folders = ("INBOX", "Projects", "Projects/2026")
+        before = {folder: self.messages("imap1", folder) for folder in folders}
+        self.answer("backup", self.folder)
+        address = f"imap1@{load.DOMAIN}"
+        expunge = "STORE 1:* +FLAGS.SILENT (\\Deleted)", "EXPUNGE"
+        self.imap1("SELECT INBOX", *expunge, "SELECT Projects", *expunge, "SELECT Projects/2026", *expunge, "DELETE Empty")
+        listed = self.answer("restore", self.folder, "--account", address, "--folder", "INBOX", "--list")
+        self.assertEqual(len(listed), 6)
+        self.assertIn(self.messages("imap1", "INBOX"), ([],))
+        # One message, by its id; a client that looks meanwhile sees it come.
+        one = next(message for message in listed if message["subject"] == "message 2")
+        watcher = load.Imap(self.server.ports["imap"], "imap1")
+        watcher.ask("SELECT INBOX")
+        restored = self.answer("restore", self.folder, "--account", address, "--message", str(one["id"]))
+        self.assertEqual((restored["restored"], restored["present"]), (1, 0))
+        self.assertIn(b"1 EXISTS", watcher.ask("NOOP")[0])
+        watcher.close()
+        self.assertIn(self.messages("imap1", "INBOX")[0], before["INBOX"])
+        self.assertIn("$Important", self.messages("imap1", "INBOX")[0][1])
+        # One folder with those below it; of two with the same content one is there already.
+        self.imap1(("APPEND Projects", twice))
+        restored = self.answer("restore", self.folder, "--account", address, "--folder", "Projects")
+        self.assertEqual((restored["restored"], restored["present"]), (4, 1))
+        self.assertEqual(self.messages("imap1", "Projects/2026"), before["Projects/2026"])
+        self.assertEqual([m[0] for m in self.messages("imap1", "Projects")], [m[0] for m in before["Projects"]])
+        # The whole account: only what is missing; again: nothing.
+        restored = self.answer("restore", self.folder, "--account", address)
+        self.assertEqual((restored["restored"], restored["present"], restored["unreadable"]), (5, 6, 0))
+        self.assertEqual(self.messages("imap1", "INBOX"), before["INBOX"])
+        self.assertIn("Empty", served.mailboxes_of(self.server, "imap1"))
+        self.assertEqual(self.answer("restore", self.folder, "--account", address)["restored"], 0)
+        # Into another folder, of another account, of a stopped server.
+        self.server.kill()
+        self.answer("restore", self.folder, "--account", address, "--folder", "INBOX", "--for", f"imap2@{load.DOMAIN}",
+                    "--into", "Back", "--match", "message 3")
+        self.server.start()
+        self.assertEqual(len(self.messages("imap2", "Back")), 1)
+        self.assertIn(self.messages("imap2", "Back")[0], before["INBOX"])
+        for wrong in (("--account", f"nobody@{load.DOMAIN}"), ("--account", address, "--folder", "Nothing"),
+                      ("--account", address, "--message", "999999")):
+            self.assertEqual(self.run_it("restore", self.folder, *wrong).returncode, 1)
+        self.assertEqual(self.run_it("restore", self.folder).returncode, 2)
+        self.assertEqual(self.run_it("restore", self.folder, "--to", "/x", "--account", address).returncode, 2)
+
     def test_of_a_stopped_server_and_what_is_refused(self):
         self.fill()
         self.server.stop()
