@@ -68,8 +68,12 @@ Task<Reply> StoreArrival::on(const smtp::AppendContent& content) {
   if (std::min(end, mail_->header.size()) > longest_header) {
     co_return refuse(552, "5.3.4", "The header of the message is too large");
   }
-  if (end == Bytes::npos) co_return Reply{};
+  if (end == Bytes::npos) {
+    if (mail_->held.grow(*large_headers_, mail_->header.capacity())) co_return Reply{};
+    co_return refuse(452, "4.3.1", "Too many large headers at once; come again later");
+  }
   const std::string gathered = std::exchange(mail_->header, {});
+  mail_->held.release();
   auto reply = co_await take_header(Bytes(gathered).substr(0, end), Bytes(gathered).substr(end));
   co_return reply;
 }

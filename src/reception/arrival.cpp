@@ -13,8 +13,12 @@ std::string sender_text(const std::optional<message::Address>& sender) { return 
 }  // namespace
 
 StoreArrival::StoreArrival(Surroundings surroundings, std::shared_ptr<const Parameters> parameters,
-                           const Client& client, observe::Scope scope)
-    : with_(surroundings), parameters_(std::move(parameters)), client_(client), scope_(std::move(scope)) {}
+                           std::shared_ptr<LargeHeaders> large_headers, const Client& client, observe::Scope scope)
+    : with_(surroundings),
+      parameters_(std::move(parameters)),
+      large_headers_(std::move(large_headers)),
+      client_(client),
+      scope_(std::move(scope)) {}
 
 StoreArrival::~StoreArrival() = default;
 

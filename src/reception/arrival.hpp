@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "reception/header_check.hpp"
+#include "reception/large_headers.hpp"
 #include "reception/reception.hpp"
 
 namespace facteur::reception {
@@ -22,6 +23,7 @@ struct Mail {  // The message under way.
   std::vector<Taken> recipients;
   std::unique_ptr<store::Upload> upload;
   std::string header;  // What has come of it; once its end has come, its first octets.
+  LargeHeaders::Hold held;
   bool header_done = false;
   HeaderFacts facts;
   bool eight_bit = false;
@@ -29,8 +31,8 @@ struct Mail {  // The message under way.
 
 class StoreArrival : public Arrival {
  public:
-  StoreArrival(Surroundings surroundings, std::shared_ptr<const Parameters> parameters, const Client& client,
-               observe::Scope scope);
+  StoreArrival(Surroundings surroundings, std::shared_ptr<const Parameters> parameters,
+               std::shared_ptr<LargeHeaders> large_headers, const Client& client, observe::Scope scope);
   ~StoreArrival() override;
 
   Task<smtp::Reply> on(const smtp::AcceptClient&) override;
@@ -72,6 +74,7 @@ class StoreArrival : public Arrival {
 
   Surroundings with_;
   std::shared_ptr<const Parameters> parameters_;
+  std::shared_ptr<LargeHeaders> large_headers_;  // Before mail_, which holds some of it.
   Client client_;
   observe::Scope scope_;
   std::string helo_;

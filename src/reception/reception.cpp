@@ -14,7 +14,7 @@ class StoreReception : public Reception {
       : with_(surroundings), parameters_(std::make_shared<const Parameters>(std::move(parameters))) {}
 
   std::unique_ptr<Arrival> arrive(const Client& client, observe::Scope scope) override {
-    return std::make_unique<StoreArrival>(with_, parameters(), client, std::move(scope));
+    return std::make_unique<StoreArrival>(with_, parameters(), large_headers_, client, std::move(scope));
   }
 
   void reload(Parameters parameters) override {
@@ -30,6 +30,7 @@ class StoreReception : public Reception {
   }
 
   Surroundings with_;
+  std::shared_ptr<LargeHeaders> large_headers_ = std::make_shared<LargeHeaders>();
   mutable std::mutex mutex_;
   std::shared_ptr<const Parameters> parameters_;
 };

@@ -329,6 +329,34 @@ TEST_CASE_FIXTURE(Stage, "RFC 5322 §3.6.2: a stranger's From that two readers c
   }
 }
 
+TEST_CASE_FIXTURE(Stage, "headers without end share their memory: many at once are told to come again, others go on") {
+  std::vector<std::unique_ptr<Arrival>> strangers;
+  const std::string half = "X: " + std::string(700'000, 'x') + "\r\n";
+  int told = 0;
+  for (int i = 0; i < 200; ++i) {
+    strangers.push_back(arrive(Role::exchanger));
+    REQUIRE(from(*strangers.back(), "<x@remote.example>").positive());
+    REQUIRE(to(*strangers.back(), "<bob@t.example>").positive());
+    const smtp::AppendContent append{half};
+    const auto reply = run(strangers.back()->on(append));
+    CHECK((reply.positive() || reply.code == 452));
+    if (reply.code == 452) {
+      ++told;
+      strangers.back()->forget_mail();
+    }
+  }
+  CHECK(told > 90);
+  CHECK(told < 110);
+  // Headers of the usual size, and large ones that come at once, are taken all the same.
+  auto honest = arrive(Role::exchanger);
+  CHECK(send(*honest, "<x@remote.example>", {"<bob@t.example>"}, letter, 7).code == 250);
+  CHECK(send(*honest, "<x@remote.example>", {"<bob@t.example>"}, half + std::string(letter)).code == 452);
+  // What is given up gives its memory back.
+  for (auto& stranger : strangers) stranger->forget_mail();
+  CHECK(send(*honest, "<x@remote.example>", {"<bob@t.example>"}, half + std::string(letter)).code == 250);
+  strangers.clear();
+}
+
 TEST_CASE_FIXTURE(Stage, "full disks, full mailboxes and sleeping accounts say so early, with the right code") {
   auto arrival = arrive(Role::exchanger);
   engine->set_health(store::Engine::Health::low_space);
