@@ -623,7 +623,8 @@ std::optional<Action> ServerSession::next() {
     }
     if (s.out.full()) return Send{};
     const bool at_rest = s.phase == Phase::command || s.phase == Phase::idle || s.phase == Phase::sasl_response;
-    if (s.draining && !s.closing && at_rest && !s.start_tls) s.bye("Server is stopping", "UNAVAILABLE");
+    if (s.draining && !s.closing && at_rest && !s.start_tls)
+      s.bye("Closing this connection: come again later", "UNAVAILABLE");
     if (s.closing || s.start_tls) {
       if (!s.out.empty()) return Send{};
       if (s.closing) {

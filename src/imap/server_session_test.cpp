@@ -238,7 +238,7 @@ TEST_RFC("9051 §7.1.5", "drain says BYE between two commands") {
   play.session.drain();
   play.wire.clear();
   play.run();
-  CHECK(play.wire == "* BYE [UNAVAILABLE] Server is stopping\r\n");
+  CHECK(play.wire == "* BYE [UNAVAILABLE] Closing this connection: come again later\r\n");
 }
 
 TEST_RFC("9051 §2.2.1", "wrong commands get BAD, too many of them the door") {

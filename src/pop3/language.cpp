@@ -51,7 +51,7 @@ constexpr std::array<Sentence, 41> sentences = {{
     {"texts in English", "textes en français"},
     {"no such language", "langue inconnue"},
     {"try again later", "réessayez plus tard"},
-    {"the server is stopping", "le serveur s'arrête"},
+    {"closing this connection: come again later", "fin de la connexion : revenez plus tard"},
     {"some messages could not be deleted", "des messages n'ont pas pu être effacés"},
     {"the mailbox is in use by another POP3 session", "la boîte est utilisée par une autre session POP3"},
     {"the message is gone", "le message a disparu"},

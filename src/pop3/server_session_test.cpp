@@ -375,7 +375,7 @@ TEST_CASE("the server stops between two commands, not within one") {
   Driver d;
   d.login();
   d.session->drain();
-  CHECK(d.give("RETR 2\r\n").ends_with("-ERR [SYS/TEMP] the server is stopping\r\n"));
+  CHECK(d.give("RETR 2\r\n").ends_with("-ERR [SYS/TEMP] closing this connection: come again later\r\n"));
   CHECK(d.session->closed());
 }
 

@@ -1,5 +1,6 @@
 #include "server/imap_service.hpp"
 
+#include <memory>
 #include <utility>
 
 #include "server/imap_connection.hpp"
@@ -12,12 +13,14 @@ class ImapService : public Service {
   ImapService(const ImapDoors& doors, const config::Limits& limits, std::shared_ptr<RecentBook> recent)
       : doors_(doors), limits_(limits), recent_(std::move(recent)), started_(doors.clock.utc()) {}
 
+  // No coroutine itself: its frame would hold the connection twice.
   Task<void> serve(Connection connection) override {
-    ImapConnection serving(doors_, limits_, *recent_, started_, std::move(connection));
-    co_await serving.run();
+    return run(std::make_unique<ImapConnection>(doors_, limits_, *recent_, started_, std::move(connection)));
   }
 
  private:
+  static Task<void> run(std::unique_ptr<ImapConnection> serving) { co_await serving->run(); }
+
   ImapDoors doors_;
   config::Limits limits_;
   std::shared_ptr<RecentBook> recent_;

@@ -12,6 +12,8 @@ using Protocol = ListenerParameters::Protocol;
 
 namespace {
 
+constexpr Duration last_word = 1s;  // What a connection that makes room has for its farewell.
+
 std::string_view protocol_name(Protocol protocol) {
   switch (protocol) {
     case Protocol::exchanger:
@@ -77,9 +79,12 @@ struct ShardListeners::Open {
   Wakeup drain{};
   TrackedStream* stream = nullptr;  // Null once the service has let go of it.
   bool proven = false;
+  bool served = false;                          // Its service has it, and hears the drain.
+  std::uint64_t number = 0;                     // Of all connections of this shard.
   std::list<Open*>::iterator among_unproven{};  // End: not there.
 
   Open(ShardListeners& listeners, ConnectionBudget::Ticket place) : owner(listeners), ticket(std::move(place)) {
+    number = ++owner.numbered_;
     owner.open_.insert(this);
     among_unproven = owner.unproven_.insert(owner.unproven_.end(), this);
   }
@@ -184,30 +189,42 @@ Task<void> ShardListeners::accept_all(Socket& socket) {
 }
 
 Task<void> ShardListeners::serve(std::shared_ptr<const ListenerPlan> plan, std::unique_ptr<world::Stream> stream) {
-  const Endpoint peer = stream->peer();
-  auto ticket = place_for(*plan, peer.address);
+  auto ticket = place_for(*plan, stream->peer().address);
   if (!ticket || draining_) {
-    scope_.event("connection_refused")
-        .level(observe::Level::warning)
-        .field("listener", plan->name)
-        .field("peer", to_string(peer));
+    report_refused(*plan, stream->peer());
     co_await turn_away(*plan, std::move(stream));
     co_return;
   }
   const Instant start = doors_.clock.now();
   Open open(*this, std::move(*ticket));
-  const observe::Scope scope =
-      scope_.with("trace", new_trace()).with("listener", plan->name).with("peer", to_string(peer));
-  std::string bug;
+  const observe::Scope scope = scope_of(*plan, stream->peer());
+  std::exception_ptr bug;
   try {
     co_await serve_admitted(*plan, open, std::move(stream), scope);
-  } catch (const std::exception& thrown) {
-    bug = thrown.what();  // Our own error ends this session and no other.
+  } catch (const std::exception&) {
+    bug = std::current_exception();  // Our own error ends this session and no other.
   }
-  if (!bug.empty()) scope.event("session_bug_caught").level(observe::Level::error).field("what", bug);
+  report_finished(*plan, scope, start, bug);
+}
+
+// Functions of their own, so that what they need is not part of the frame every idle connection keeps.
+void ShardListeners::report_refused(const ListenerPlan& plan, const Endpoint& peer) const {
+  scope_.event("connection_refused")
+      .level(observe::Level::warning)
+      .field("listener", plan.name)
+      .field("peer", to_string(peer));
+}
+
+observe::Scope ShardListeners::scope_of(const ListenerPlan& plan, const Endpoint& peer) {
+  return scope_.with("trace", new_trace()).with("listener", plan.name).with("peer", to_string(peer));
+}
+
+void ShardListeners::report_finished(const ListenerPlan& plan, const observe::Scope& scope, Instant start,
+                                     const std::exception_ptr& bug) const {
+  if (bug) scope.event("session_bug_caught").level(observe::Level::error).field("what", what_was_thrown(bug));
   scope.event("connection_finished")
-      .level(is_ours(plan->parameters.protocol) ? observe::Level::debug : observe::Level::info)
-      .field("protocol", protocol_name(plan->parameters.protocol))
+      .level(is_ours(plan.parameters.protocol) ? observe::Level::debug : observe::Level::info)
+      .field("protocol", protocol_name(plan.parameters.protocol))
       .field("duration_ms", (doors_.clock.now() - start) / 1ms);
 }
 
@@ -222,17 +239,24 @@ Task<void> ShardListeners::serve_admitted(const ListenerPlan& plan, Open& open, 
                         &open.proven};
   if (plan.offer_tls) connection.tls = doors_.tls();
   if (plan.parameters.implicit_tls) {
-    const Instant deadline = doors_.clock.now() + plan.handshake_timeout;
-    auto secured =
-        co_await tls::accept(std::move(connection.stream), doors_.tls(), alpn_of(plan.parameters.protocol), deadline);
-    if (!secured) {
-      scope.event("tls_handshake_failed").failure(secured.error()).level(observe::Level::info);
-      co_return;
-    }
-    connection.stream = std::move(secured->stream);
-    connection.secured = std::move(secured->summary);
+    const bool secured = co_await shake_hands(plan, connection);
+    if (!secured) co_return;
   }
+  open.served = true;
   co_await plan.service->serve(std::move(connection));
+}
+
+Task<bool> ShardListeners::shake_hands(const ListenerPlan& plan, Connection& connection) {
+  const Instant deadline = doors_.clock.now() + plan.handshake_timeout;
+  auto secured =
+      co_await tls::accept(std::move(connection.stream), doors_.tls(), alpn_of(plan.parameters.protocol), deadline);
+  if (!secured) {
+    connection.scope.event("tls_handshake_failed").failure(secured.error()).level(observe::Level::info);
+    co_return false;
+  }
+  connection.stream = std::move(secured->stream);
+  connection.secured = std::move(secured->summary);
+  co_return true;
 }
 
 // RELIABILITY R7: when all places are taken, the one who has been here longest without a login or a message goes, so
@@ -253,10 +277,22 @@ bool ShardListeners::end_oldest_unproven() {
     Open& oldest = *unproven_.front();
     oldest.no_longer_unproven();
     if (oldest.proven || oldest.stream == nullptr) continue;
-    oldest.stream->close();
+    if (oldest.served) {
+      // It says 421, BYE or -ERR and ends, as when the server stops; who does not read that does not keep the place.
+      oldest.drain.fire();
+      tasks_.start(close_later(oldest.number));
+    } else {
+      oldest.stream->close();  // In the middle of a handshake nothing can be said.
+    }
     return true;
   }
   return false;
+}
+
+Task<void> ShardListeners::close_later(std::uint64_t number) {
+  co_await doors_.clock.sleep_until(doors_.clock.now() + last_word);
+  const auto found = std::ranges::find_if(open_, [&](const Open* open) { return open->number == number; });
+  if (found != open_.end() && (*found)->stream != nullptr) (*found)->stream->close();
 }
 
 Task<void> ShardListeners::turn_away(const ListenerPlan& plan, std::unique_ptr<world::Stream> stream) {

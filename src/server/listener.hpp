@@ -2,6 +2,8 @@
 // connection to its service, and end all of them when the server drains. All calls on the shard.
 #pragma once
 
+#include <cstdint>
+#include <exception>
 #include <expected>
 #include <functional>
 #include <list>
@@ -67,9 +69,15 @@ class ShardListeners {
   Task<void> serve(std::shared_ptr<const ListenerPlan> plan, std::unique_ptr<world::Stream> stream);
   Task<void> serve_admitted(const ListenerPlan& plan, Open& open, std::unique_ptr<world::Stream> stream,
                             observe::Scope scope);
+  Task<bool> shake_hands(const ListenerPlan& plan, Connection& connection);  // False: reported, and over.
+  void report_refused(const ListenerPlan& plan, const Endpoint& peer) const;
+  observe::Scope scope_of(const ListenerPlan& plan, const Endpoint& peer);
+  void report_finished(const ListenerPlan& plan, const observe::Scope& scope, Instant start,
+                       const std::exception_ptr& bug) const;
   std::expected<ConnectionBudget::Ticket, ConnectionBudget::Refusal> place_for(const ListenerPlan& plan,
                                                                                const IpAddress& from);
   bool end_oldest_unproven();
+  Task<void> close_later(std::uint64_t number);
   Task<void> turn_away(const ListenerPlan& plan, std::unique_ptr<world::Stream> stream);
   std::string new_trace();
 
@@ -77,6 +85,7 @@ class ShardListeners {
   observe::Scope scope_;
   bool draining_ = false;
   std::vector<std::unique_ptr<Socket>> sockets_;
+  std::uint64_t numbered_ = 0;
   std::set<Open*> open_;
   std::list<Open*> unproven_;  // Those that have neither logged in nor handed a message over, the oldest first.
   TaskGroup tasks_;            // Last: its tasks use everything above.

@@ -302,7 +302,7 @@ TEST_RFC("1939 §3", "a silent client is left after ten minutes, a stopping serv
   Client stopped(stage);
   CHECK(stopped.login().starts_with("+OK"));
   stage.machine.shards.run(0, [&] { stage.drains.back()->fire(); });
-  CHECK(stopped.line() == "-ERR [SYS/TEMP] the server is stopping\r\n");
+  CHECK(stopped.line() == "-ERR [SYS/TEMP] closing this connection: come again later\r\n");
   CHECK(stopped.ended());
 }
 

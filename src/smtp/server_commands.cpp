@@ -52,7 +52,7 @@ bool ServerSession::State::command_line() {
   const auto line_end = held.find('\n');
   if (line_end == Bytes::npos) {
     if (held.size() <= limit) {
-      if (draining) end(421, "4.3.2", "This server is stopping: come again later");  // RFC 5321 §3.8.
+      if (draining) end(421, "4.3.2", "Closing this connection: come again later");  // RFC 5321 §3.8.
       return draining;
     }
     discarding_line = true;

@@ -280,6 +280,9 @@ Task<Result<Secured>> secure(std::unique_ptr<world::Stream> below, Result<std::u
 Task<Result<Secured>> accept(std::unique_ptr<world::Stream> stream,
                              std::shared_ptr<const crypto::TlsServerContext> context, std::vector<std::string> alpn,
                              Instant deadline) {
+  // RELIABILITY G10: an engine takes some 40 KiB. Who connects and says nothing gets none.
+  auto begun = co_await stream->readable(deadline, nullptr);
+  if (!begun) co_return failed(begun);
   auto engine = TlsEngine::server(std::move(context), std::move(alpn));
   co_return co_await secure(std::move(stream), std::move(engine), deadline);
 }
