@@ -257,6 +257,12 @@ Result<ScramVerifier> StoreAuthenticator::scram_verifier(std::string_view login,
   if (mechanism != "SCRAM-SHA-256" && mechanism != "SCRAM-SHA-256-PLUS") {
     return failure(Failure::Kind::permanent, "F-6043", "This mechanism is not known here");
   }
+  // Made up, but the same at each call, so that nobody learns who exists (RELIABILITY S15); and always, so that the
+  // time does not tell either.
+  const std::string canonical = canonical_login(login);
+  ScramVerifier made_up{std::nullopt, crypto::hmac_sha256(key_, "salt" + canonical).string().substr(0, 16),
+                        scram_iterations, crypto::hmac_sha256(key_, "stored" + canonical).string(),
+                        crypto::hmac_sha256(key_, "server" + canonical).string()};
   auto found = directory_.record_of_login(login);
   if (!found) return failed(found);
   if (*found && (*found)->account.enabled && !(*found)->scram_stored_key.empty()) {
@@ -264,11 +270,7 @@ Result<ScramVerifier> StoreAuthenticator::scram_verifier(std::string_view login,
     return ScramVerifier{record.account.id, record.scram_salt, record.scram_iterations, record.scram_stored_key,
                          record.scram_server_key};
   }
-  // Made up, but the same at each call, so that nobody learns who exists (RELIABILITY S15).
-  const std::string canonical = canonical_login(login);
-  return ScramVerifier{std::nullopt, crypto::hmac_sha256(key_, "salt" + canonical).string().substr(0, 16),
-                       scram_iterations, crypto::hmac_sha256(key_, "stored" + canonical).string(),
-                       crypto::hmac_sha256(key_, "server" + canonical).string()};
+  return made_up;
 }
 
 Result<std::optional<SharedSecret>> StoreAuthenticator::shared_secret(std::string_view login) {
