@@ -1,10 +1,10 @@
 // What reading costs grows with the octets read and not faster: twice the octets, at most 2.5 times the time.
-#include <malloc.h>
-#include <time.h>
-
 #include <algorithm>
-#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
 
+#include "growth_test.hpp"
 #include "hostile_messages.hpp"
 #include "message/address.hpp"
 #include "message/authentication_results.hpp"
@@ -12,6 +12,7 @@
 #include "message/encoded_word.hpp"
 #include "message/header.hpp"
 #include "message/list_fields.hpp"
+#include "message/mbox.hpp"
 #include "message/mime.hpp"
 #include "message/received.hpp"
 #include "message/references.hpp"
@@ -22,54 +23,6 @@
 
 namespace facteur::message {
 namespace {
-
-constexpr double most_growth = 2.5;
-
-// CPU time of this thread: other programs on the machine count little.
-double cpu_seconds() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-}
-
-// Memory that was freed stays with the process: else each run of some megabytes takes new pages from the system, which
-// costs more than the reading on a busy machine.
-void keep_memory() {
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
-  mallopt(M_TOP_PAD, 64 << 20);
-}
-
-// The least of some runs: disturbances only add.
-template <class Read>
-double cost(Read read, const std::string& input) {
-  double least = std::numeric_limits<double>::max();
-  double total = 0;
-  for (int run = 0; run < 5 || (total < 0.002 && run < 200); ++run) {
-    const double start = cpu_seconds();
-    read(input);
-    const double took = cpu_seconds() - start;
-    least = std::min(least, took);
-    total += took;
-  }
-  return least;
-}
-
-template <class Read>
-void check_growth(const hostile::Input& input, std::size_t octets, Read read) {
-  CAPTURE(input.name);
-  double growth = 0;
-  double large = 0;
-  for (int attempt = 0; attempt < 4; ++attempt) {
-    const double small = cost(read, input.make(octets));
-    large = cost(read, input.make(octets * 2));
-    growth = large / std::max(small, 1e-6);
-    if (growth <= most_growth) break;
-  }
-  CHECK(growth <= most_growth);
-  // A quadratic reader of this much takes seconds; a linear one is far below a second even on a slow machine.
-  CHECK(large < 1.0);
-}
 
 void read_message(const std::string& text) {
   const std::string record = make_structure("Return-Path: <>\r\n", text);
@@ -99,13 +52,50 @@ void read_value(const std::string& text) {
 }
 
 TEST_CASE("reading a hostile message costs in proportion to its octets") {
-  keep_memory();
-  for (const auto& input : hostile::messages()) check_growth(input, 100'000, read_message);
+  for (const auto& input : hostile::messages()) growth::check(input, 100'000, read_message);
 }
 
 TEST_CASE("reading a hostile field value costs in proportion to its octets") {
-  keep_memory();
-  for (const auto& input : hostile::values()) check_growth(input, 30'000, read_value);
+  for (const auto& input : hostile::values()) growth::check(input, 30'000, read_value);
+}
+
+void read_boxes(const std::string& text) {
+  for (const auto dialect :
+       {std::optional<MboxDialect>(), std::optional(MboxDialect::mboxo), std::optional(MboxDialect::mboxcl2)}) {
+    MboxReader reader(dialect);
+    MboxLetter letter;
+    // In pieces, as a file is read.
+    for (Bytes rest = text; !rest.empty(); rest.remove_prefix(std::min<std::size_t>(rest.size(), 65536))) {
+      reader.add(rest.substr(0, 65536));
+      while (reader.next(letter) == MboxReader::Step::letter) {
+      }
+    }
+    reader.end();
+    while (reader.next(letter) == MboxReader::Step::letter) {
+    }
+  }
+}
+
+TEST_CASE("reading a hostile mbox costs in proportion to its octets") {
+  using hostile::repeated;
+  using hostile::under;
+  constexpr const char* postmark = "From a@b Thu Jan  1 00:00:00 2026\n";
+  static const std::string start(postmark);
+  for (const auto& input : std::vector<hostile::Input>{
+           {"empty letters", [](std::size_t n) { return repeated(start + "\n", n); }},
+           {"one letter", [](std::size_t n) { return under(start + "A: b\n\n", "text\n", n); }},
+           {"one line", [](std::size_t n) { return under(start + "A: b\n\n", "x", n); }},
+           {"lines that are no postmark", [](std::size_t n) { return under(start + "A: b\n\n", "\nFrom x\n", n); }},
+           {"quoted postmarks", [](std::size_t n) { return under(start + "A: b\n\n", ">From x\n", n); }},
+           {"many quotes", [](std::size_t n) { return under(start + "A: b\n\n", ">", n); }},
+           {"wrong lengths", [](std::size_t n) { return repeated(start + "Content-Length: 1000000\n\nx\n\n", n); }},
+           {"lengths that lead nowhere",
+            [](std::size_t n) { return repeated(start + "Content-Length: 7\n\nx\n\n", n); }},
+           {"fields", [](std::size_t n) { return under(start, "Status: RO\n", n); }},
+           {"no postmark", [](std::size_t n) { return repeated("line\n", n); }},
+       }) {
+    growth::check(input, 200'000, read_boxes);
+  }
 }
 
 }  // namespace
