@@ -820,3 +820,35 @@ TEST_CASE("mailbox: A damaged record is reported, its message has a place but no
   CHECK(stage.run(boxes.rename(anne, "INBOX", "Old")));
   CHECK(shown(*stage.view(anne, "Old")) == "1");
 }
+
+TEST_CASE("mailbox: What came since a moment is found from the end, loaded or not, whatever is gone") {
+  Stage stage;
+  const MailboxId inbox = stage.box(anne, "INBOX").id;
+  stage.deliver_many(anne, inbox, 3000);
+  stage.clock.advance(3'600'000);
+  const UtcTime began = stage.clock.utc();
+  // The same answer from the records and from the rows.
+  const auto since = [&](UtcTime moment, std::size_t most) {
+    stage.restart();
+    const auto view = stage.view(anne, "INBOX");
+    const Uid cold = view->arrived_since(moment, most);
+    CHECK(view->lower_bound(view->uidnext()) == view->size());
+    CHECK_FALSE(view->find(view->uidnext()));  // Loads the rows.
+    CHECK(view->arrived_since(moment, most) == cold);
+    return cold.value;
+  };
+  CHECK(since(began, 2000) == 3001);
+  CHECK(since(UtcTime{}, 2000) == 1001);
+  CHECK(since(UtcTime{}, 10000) == 1);
+  stage.deliver_many(anne, inbox, 10);
+  CHECK(since(began, 2000) == 3001);
+  CHECK(since(began, 4) == 3007);
+  stage.get(stage.mailboxes->expunge(anne, inbox, range(3004, 3010), true));
+  CHECK(since(began, 2000) == 3001);
+  CHECK(since(began, 2) == 3002);
+  stage.get(stage.mailboxes->expunge(anne, inbox, range(1500, 3003), true));
+  CHECK(since(began, 2000) == 3011);
+  CHECK(since(UtcTime{}, 100) == 1400);
+  stage.get(stage.mailboxes->expunge(anne, inbox, range(1, 1499), true));
+  CHECK(since(UtcTime{}, 2000) == 3011);
+}

@@ -45,6 +45,30 @@ std::optional<std::size_t> PackedView::first_unseen() const {
   return rows().first_unseen();
 }
 
+std::size_t PackedView::lower_bound(Uid uid) const {
+  // Behind the last row: what a session with nothing new asks for first, and no reason to load the rows.
+  if (uid.value >= container_.uidnext) return size();
+  return rows().lower_bound(uid);
+}
+
+Uid PackedView::arrived_since(UtcTime since, std::size_t most) const {
+  if (!loaded()) {
+    const std::scoped_lock lock(loading_);
+    if (snapshot_) {
+      if (const auto found = find_arrived_since(Stored(*snapshot_), account_, container_, since, most)) return *found;
+      return uidnext();  // Unreadable: nothing is new, rather than everything.
+    }
+  }
+  const RowTable& table = rows();
+  Uid first = uidnext();
+  for (std::size_t index = table.size(); index > 0 && most > 0; --index, --most) {
+    const Row row = table.row(index - 1);
+    if (row.received < since) break;
+    first = row.uid;
+  }
+  return first;
+}
+
 std::shared_ptr<const PackedView> PackedView::with(const Container& container,
                                                    std::span<const RowChange> changes) const {
   std::vector<RowChange> newer;

@@ -27,8 +27,9 @@ class PackedView final : public View {
   Row row(std::size_t index) const override { return rows().row(index); }
   void each(std::size_t first, std::size_t last, const RowVisit& visit) const override;
   std::optional<std::size_t> find(Uid uid) const override { return rows().find(uid); }
-  std::size_t lower_bound(Uid uid) const override { return rows().lower_bound(uid); }
+  std::size_t lower_bound(Uid uid) const override;
   std::optional<std::size_t> first_unseen() const override;
+  Uid arrived_since(UtcTime since, std::size_t most) const override;
 
   const Container& container() const { return container_; }
   bool loaded() const { return ready_.load(std::memory_order_acquire) != nullptr; }

@@ -85,7 +85,7 @@ Result<RowTable> with_runs(Result<RowTable> rows, const KeyValue& from, AccountI
 
 Result<std::vector<RowChange>> changes_since(const KeyValue& from, AccountId account, MailboxId mailbox,
                                              std::uint64_t since, const Damage& damage,
-                                             std::span<const RowChange> known) {
+                                             std::span<const RowChange> known, Uid last) {
   std::unordered_map<Uid, const Row*> rows;
   for (const RowChange& change : known) {
     if (change.mailbox == mailbox && !change.vanished && !change.run) rows[change.row.uid] = &change.row;
@@ -95,7 +95,7 @@ Result<std::vector<RowChange>> changes_since(const KeyValue& from, AccountId acc
   auto scanned = from.scan(keys::change(account, mailbox, since + 1), keys::change(account, mailbox, keys::last_modseq),
                            [&](Bytes key, Bytes value) {
                              if (const auto change = decode<PlacementChange>(value)) {
-                               live.push_back(change->uid);
+                               if (change->uid <= last) live.push_back(change->uid);
                              } else {
                                report(damage, key, "change entry cannot be read");
                              }
@@ -114,7 +114,7 @@ Result<std::vector<RowChange>> changes_since(const KeyValue& from, AccountId acc
   scanned = from.scan(keys::tombstone(account, mailbox, since + 1),
                       keys::tombstone(account, mailbox, keys::last_modseq), [&](Bytes key, Bytes value) {
                         if (const auto tombstone = decode<PlacementTombstone>(value)) {
-                          changes.push_back({mailbox, true, Row{.uid = tombstone->uid}});
+                          if (tombstone->uid <= last) changes.push_back({mailbox, true, Row{.uid = tombstone->uid}});
                         } else {
                           report(damage, key, "tombstone cannot be read");
                         }
@@ -151,51 +151,114 @@ Result<RowTable> load_rows(const KeyValue& from, AccountId account, const Contai
   return with_runs(merged(std::move(*packed), *changes), from, account, container.id);
 }
 
-Result<std::optional<std::size_t>> find_first_unseen(const KeyValue& from, AccountId account,
-                                                     const Container& container) {
-  using Found = std::optional<std::size_t>;
-  constexpr std::size_t most_chunks = 3;
-  auto later = changes_since(from, account, container.id, container.packed, {});
-  if (!later) return failed(later);
-  std::vector<RowChange> changes;
-  const auto blocks = keys::of('V', account).u48(container.id.value).u8(1).take();
+namespace {
+
+// What blocks say of the rows up to `last`. False: they cannot be read.
+Result<bool> read_blocks(const KeyValue& from, AccountId account, MailboxId mailbox, Uid last,
+                         std::vector<RowChange>& changes) {
   bool readable = true;
+  const auto blocks = keys::of('V', account).u48(mailbox.value).u8(1).take();
   auto scanned = from.scan(blocks, store::behind(blocks), [&](Bytes, Bytes value) {
     const auto block = RowChunk::decode(value);
-    readable = readable && block;
+    readable = block.has_value();
     for (std::size_t i = 0; readable && i < block->chunk->filled(); ++i) {
-      changes.push_back({container.id, false, block->chunk->row(i)});
+      if (block->chunk->uid(i) <= last) changes.push_back({mailbox, false, block->chunk->row(i)});
     }
     for (std::size_t i = 0; readable && i < block->vanished.size(); ++i) {
-      changes.push_back({container.id, true, Row{.uid = block->vanished[i]}});
+      if (block->vanished[i] <= last) changes.push_back({mailbox, true, Row{.uid = block->vanished[i]}});
     }
     return readable;
   });
   if (!scanned) return failed(scanned);
-  std::ranges::move(*later, std::back_inserter(changes));
-  // The first base chunks; if there are no more, what came behind them counts too.
-  RowTable beginning;
-  Uid highest;
+  return readable;
+}
+
+// The first `most` base chunks.
+struct Beginning {
+  RowTable rows;
+  Uid last{UINT32_MAX};  // Only these rows are known; all of them if there are no more chunks.
+  bool readable = true;
+};
+
+Result<Beginning> read_beginning(const KeyValue& from, AccountId account, MailboxId mailbox, std::size_t most) {
+  Beginning beginning;
   std::size_t chunks = 0;
-  const auto base = keys::of('V', account).u48(container.id.value).u8(0).take();
-  scanned = from.scan(base, store::behind(base), [&](Bytes, Bytes value) {
-    if (++chunks > most_chunks) return false;
+  Uid highest;
+  const auto base = keys::of('V', account).u48(mailbox.value).u8(0).take();
+  auto scanned = from.scan(base, store::behind(base), [&](Bytes, Bytes value) {
+    if (++chunks > most) {
+      beginning.last = highest;
+      return false;
+    }
     auto chunk = RowChunk::decode(value);
-    readable = readable && chunk && chunk->chunk->filled() > 0;
-    if (!readable) return false;
+    beginning.readable = chunk && chunk->chunk->filled() > 0;
+    if (!beginning.readable) return false;
     const auto count = static_cast<std::uint32_t>(chunk->chunk->filled());
     highest = chunk->chunk->uid(count - 1);
-    beginning.add({std::move(chunk->chunk), count, std::nullopt});
+    beginning.rows.add({std::move(chunk->chunk), count, std::nullopt});
     return true;
   });
   if (!scanned) return failed(scanned);
-  if (!readable) return Found();
-  if (chunks > most_chunks) {
-    std::erase_if(changes, [highest](const RowChange& change) { return change.row.uid > highest; });
+  return beginning;
+}
+
+}  // namespace
+
+Result<std::optional<std::size_t>> find_first_unseen(const KeyValue& from, AccountId account,
+                                                     const Container& container) {
+  using Found = std::optional<std::size_t>;
+  // Most often the first chunk has one.
+  for (const std::size_t most_chunks : {1uz, 3uz}) {
+    auto beginning = read_beginning(from, account, container.id, most_chunks);
+    if (!beginning) return failed(beginning);
+    std::vector<RowChange> changes;
+    auto readable = read_blocks(from, account, container.id, beginning->last, changes);
+    if (!readable) return failed(readable);
+    if (!beginning->readable || !*readable) return Found();
+    auto later = changes_since(from, account, container.id, container.packed, {}, {}, beginning->last);
+    if (!later) return failed(later);
+    std::ranges::move(*later, std::back_inserter(changes));
+    auto rows = with_runs(beginning->rows.with(changes), from, account, container.id);
+    if (!rows) return failed(rows);
+    if (const Found found = rows->first_unseen()) return found;
+    if (beginning->last == Uid(UINT32_MAX)) break;  // That was all of it.
   }
-  auto rows = with_runs(beginning.with(changes), from, account, container.id);
-  if (!rows) return failed(rows);
-  return rows->first_unseen();
+  return Found();
+}
+
+Result<Uid> find_arrived_since(const KeyValue& from, AccountId account, const Container& container, UtcTime since,
+                               std::size_t most) {
+  struct Arrival {
+    Uid uid;
+    UtcTime received;
+  };
+  const std::size_t prefix = keys::placements(account, container.id).take().size();
+  Uid fresh(container.uidnext);
+  // Steps that double, since the last UIDs may be gone, and halve where one would read far too many.
+  std::uint32_t step = 1;
+  for (std::uint32_t end = container.uidnext; end > 1 && most > 0;) {
+    const std::uint32_t first = end > step ? end - step : 1;
+    std::vector<Arrival> arrivals;
+    auto scanned = from.scan(keys::placement(account, container.id, Uid(first)),
+                             keys::placement(account, container.id, Uid(end)), [&](Bytes key, Bytes value) {
+                               const Uid uid(store::Parser(key.substr(prefix)).u32());
+                               const auto placement = decode<Placement>(value);
+                               if (placement) arrivals.push_back({uid, placement->received});
+                               return arrivals.size() <= 2 * most;
+                             });
+    if (!scanned) return failed(scanned);
+    if (arrivals.size() > 2 * most) {
+      step /= 2;
+      continue;
+    }
+    for (auto arrival = arrivals.rbegin(); arrival != arrivals.rend() && most > 0; ++arrival, --most) {
+      if (arrival->received < since) return fresh;
+      fresh = arrival->uid;
+    }
+    end = first;
+    if (step < (1u << 30)) step *= 2;
+  }
+  return fresh;
 }
 
 namespace {

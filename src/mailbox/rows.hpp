@@ -109,10 +109,10 @@ class RowTable {
 using Damage = std::function<void(Bytes key, std::string_view what)>;
 
 // Changes of a mailbox behind `since`, from x and t, in order of uid; vanished ones as such.
-// Rows that are in `known` (the changes of one transaction) are not read again.
+// Rows that are in `known` (the changes of one transaction) are not read again; those above `last` are left out.
 Result<std::vector<RowChange>> changes_since(const KeyValue& from, AccountId account, MailboxId mailbox,
                                              std::uint64_t since, const Damage& damage,
-                                             std::span<const RowChange> known = {});
+                                             std::span<const RowChange> known = {}, Uid last = Uid(UINT32_MAX));
 
 // All rows of a mailbox as they are in `from`. A placement that cannot be read is a row with nothing but its uid, so
 // that the others keep their numbers; damaged packed rows are made again from the placements.
@@ -122,6 +122,11 @@ Result<RowTable> load_rows(const KeyValue& from, AccountId account, const Contai
 // or stands so far behind that it would cost too much to look (RFC 3501 §6.3.1 lets the answer be left out).
 Result<std::optional<std::size_t>> find_first_unseen(const KeyValue& from, AccountId account,
                                                      const Container& container);
+
+// The lowest UID of the newest placements that all came at `since` or later, of the last `most` at most; uidnext if the
+// newest is older. It reads the placements from the end, a few at a time: one in a mailbox where nothing came.
+Result<Uid> find_arrived_since(const KeyValue& from, AccountId account, const Container& container, UtcTime since,
+                               std::size_t most);
 
 // All rows from the placements alone.
 Result<RowTable> scan_rows(const KeyValue& from, AccountId account, MailboxId mailbox, const Damage& damage);

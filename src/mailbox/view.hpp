@@ -37,6 +37,9 @@ class View {
   virtual std::optional<std::size_t> find(Uid uid) const = 0;  // The row of that uid.
   virtual std::size_t lower_bound(Uid uid) const = 0;          // First row with a uid not below; size() if none.
   virtual std::optional<std::size_t> first_unseen() const = 0;
+  // The lowest UID of the newest rows that all came at `since` or later, looking at the last `most` rows only;
+  // uidnext() if the newest row is older. Does not load the rows of a large mailbox.
+  virtual Uid arrived_since(UtcTime since, std::size_t most) const = 0;
 };
 
 // What changed from `before` to `after`, both of one mailbox; cost grows with the changes, not the mailbox.

@@ -121,7 +121,6 @@ class ImapConnection {
   void write_flags(std::size_t index, const std::vector<std::string>& names);
   void write_flags_lists();
   void claim_recent(const mailbox::View& view);
-  Uid first_fresh(const mailbox::View& view) const;
   std::size_t recent_count(const mailbox::View& view) const;
   void enable_condstore();
 

@@ -94,24 +94,13 @@ void ImapConnection::write_flags_lists() {
   }
 }
 
-// The first UID of what came since the server started, walking back from the newest; of the last few thousand only, so
-// that opening a mailbox costs the same whatever its size.
-ImapConnection::Uid ImapConnection::first_fresh(const mailbox::View& view) const {
-  Uid fresh = view.uidnext();
-  constexpr std::size_t most_rows = 2000;
-  const auto end = view.size() > most_rows ? view.size() - most_rows : 0;
-  for (auto index = view.size(); index > end; --index) {
-    const auto row = view.row(index - 1);
-    if (row.received < started_) break;
-    fresh = row.uid;
-  }
-  return fresh;
-}
-
 void ImapConnection::claim_recent(const mailbox::View& view) {
   if (session_.features().rev2) return;  // RFC 9051 appendix E: there is no \Recent.
   auto& spans = selected_->recent;
-  const auto fresh = recent_.knows(account_, selected_->id) ? view.uidnext() : first_fresh(view);
+  // Of the last few thousand only, so that opening a mailbox costs the same whatever its size.
+  constexpr std::size_t most_rows = 2000;
+  const bool known = recent_.knows(account_, selected_->id);
+  const auto fresh = known ? view.uidnext() : view.arrived_since(started_, most_rows);
   const auto span = selected_->read_only ? recent_.peek(account_, selected_->id, view.uidnext(), fresh)
                                          : recent_.claim(account_, selected_->id, view.uidnext(), fresh);
   if (selected_->read_only) spans.clear();  // It looks at all of them each time.
