@@ -74,6 +74,8 @@ Reply StoreArrival::judge_sender(const smtp::AcceptSender& sender) {
       break;
     case store::Engine::Health::low_space:  // DECISIONS.md 13: refused early, while there is still room to finish.
       return {452, "4.3.1", "The disk is nearly full: try again later"};
+    case store::Engine::Health::index_behind:
+      return {452, "4.3.1", "The index cannot be written now: try again later"};
     case store::Engine::Health::read_only:
       return {451, "4.3.0", "Nothing can be stored now: try again later"};
   }

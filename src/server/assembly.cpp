@@ -196,6 +196,7 @@ void Server::Parts::make_services(Server& server) {
 std::string Server::Parts::trouble() const {
   if (engine.health() == store::Engine::Health::read_only) return "the store is read-only after a failed sync";
   if (engine.health() == store::Engine::Health::low_space) return "the disk is nearly full";
+  if (engine.health() == store::Engine::Health::index_behind) return "the index cannot be written";
   return {};
 }
 

@@ -23,7 +23,10 @@ Task<Answer> status(const CommandDoors& doors, const Asked&) {
   if (!entries) co_return failed(entries);
   using Health = store::Engine::Health;
   const Health health = doors.engine.health();
-  out["store"] = health == Health::good ? "good" : health == Health::low_space ? "low_space" : "read_only";
+  out["store"] = health == Health::good           ? "good"
+                 : health == Health::low_space    ? "low_space"
+                 : health == Health::index_behind ? "index_behind"
+                                                  : "read_only";
   out["domains"] = doors.directory.domains().size();
   out["accounts"] = accounts->size();
   out["messages"] = messages;

@@ -54,6 +54,10 @@ Result<void> Core::admit(const Submission& submission) const {
     return failure(Failure::Kind::temporary, "F-2050", "The store cannot write until it is started again",
                    index_failed.load() ? "the index has failed" : "a sync of the log has failed");
   }
+  // DECISIONS.md 13: while the index cannot be written, commits go on up to what the next start may have to replay.
+  if (!submission.records.empty() && index_behind()) {
+    return failure(Failure::Kind::temporary, "F-2070", "The index cannot be written now", "too much waits for it");
+  }
   for (const auto& chain : submission.chains) {
     if (chain->broken) {
       return failure(Failure::Kind::temporary, "F-2069", "The change before this one could not be made",
@@ -157,7 +161,25 @@ Result<void> Core::apply_group(const Group& group, std::int64_t time_ms) {
   log_bytes_since_flush += bytes;
   auto applied = applier->end(log->end());
   if (!applied) index_failed = true;
+  if (applied) watch_index(marked.load());
   return applied;
+}
+
+bool Core::index_behind() const { return index && index->waiting_bytes() > parameters.sizes.flush_bytes; }
+
+// A marker comes from the background now and then (maintenance.cpp): the moment to try again.
+void Core::watch_index(bool retry) {
+  const std::uint64_t waiting = index->waiting_bytes();
+  if (waiting == 0 && !index_waits_) return;
+  auto recovered = waiting > 0 && retry ? index->recover() : Result<void>{};
+  const bool waits = index->waiting_bytes() > 0;
+  if (waits != index_waits_ || !recovered) {
+    auto event = parameters.scope.event(waits ? "store_index_waits" : "store_index_caught_up");
+    if (waits) event.level(observe::Level::error);
+    if (!recovered) event.failure(recovered.error());
+    event.field("waiting_bytes", waiting);
+  }
+  index_waits_ = waits;
 }
 
 Result<void> Core::apply_submission(const Submission& submission) {
@@ -308,6 +330,7 @@ Result<std::optional<Content>> Core::content_near(const BlobId& id, Bytes hint) 
 
 Engine::Health Core::health() const {
   if (index_failed.load() || log->broken()) return Engine::Health::read_only;
+  if (index_behind()) return Engine::Health::index_behind;
   return low_space.load() ? Engine::Health::low_space : Engine::Health::good;
 }
 
@@ -396,6 +419,7 @@ Statistics Core::statistics() const {
   const Position snapshot = log->snapshot().of;
   out.end_segment = end.segment, out.end_offset = end.offset;
   out.index_segment = on_disk.segment, out.index_offset = on_disk.offset;
+  out.index_waiting_bytes = index->waiting_bytes();
   out.snapshot_segment = snapshot.segment, out.snapshot_offset = snapshot.offset;
   out.commits = commits.load(), out.groups = groups.load();
   out.compacted_segments = compacted.load(), out.removed_segments = removed.load();

@@ -77,6 +77,7 @@ class Core {
   std::string place_of(const BlobId& id) const;
   Result<std::optional<Content>> content_near(const BlobId& id, Bytes hint);
   Engine::Health health() const;
+  bool index_behind() const;  // More waits for the index than the next start should replay.
 
   // ---- quarantine
   void quarantine(std::string where, std::string why);
@@ -110,6 +111,7 @@ class Core {
   void skip_existing(Submission& submission, std::unordered_set<BlobId>& in_group);
   Result<void> apply_group(const Group& group, std::int64_t time_ms);
   Result<void> apply_submission(const Submission& submission);
+  void watch_index(bool retry);  // Tells when the index begins or ends to wait for its database.
   Result<Content> read_pieces(const Location& location, const BlobId& id, Position& at);
 
   std::mutex queue_mutex_;  // Guards the two below.
@@ -119,6 +121,8 @@ class Core {
   mutable std::mutex quarantine_mutex_;  // Guards the two below.
   std::map<std::string, std::string> quarantine_;
   std::map<BlobId, std::string> damaged_blobs_;  // With the `where` of the entry above.
+
+  bool index_waits_ = false;  // On the log's lane.
 
   std::mutex ballast_mutex_;
 };

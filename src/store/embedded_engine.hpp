@@ -61,11 +61,12 @@ struct EngineParameters {
 
 struct Statistics {
   std::uint32_t segments = 0;
-  std::uint64_t log_bytes = 0;                              // In segments, without what is reserved ahead.
-  std::uint64_t live_bytes = 0;                             // Of them needed by blobs.
-  std::uint64_t dead_bytes = 0;                             // The rest: operations, old snapshots, removed blobs.
-  std::uint32_t end_segment = 0, end_offset = 0;            // Of the log, durable.
-  std::uint32_t index_segment = 0, index_offset = 0;        // Up to where the index is known to be on disk.
+  std::uint64_t log_bytes = 0;                        // In segments, without what is reserved ahead.
+  std::uint64_t live_bytes = 0;                       // Of them needed by blobs.
+  std::uint64_t dead_bytes = 0;                       // The rest: operations, old snapshots, removed blobs.
+  std::uint32_t end_segment = 0, end_offset = 0;      // Of the log, durable.
+  std::uint32_t index_segment = 0, index_offset = 0;  // Up to where the index is known to be on disk.
+  std::uint64_t index_waiting_bytes = 0;              // Of changes that the index cannot write now (DECISIONS.md 13).
   std::uint32_t snapshot_segment = 0, snapshot_offset = 0;  // What the newest snapshot of the index holds.
   std::uint64_t commits = 0;                                // Since the start,
   std::uint64_t groups = 0;                                 // written with so many syncs.

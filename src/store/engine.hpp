@@ -142,8 +142,9 @@ class Engine {
 
   enum class Health : std::uint8_t {
     good,
-    low_space,  // New mail gets 452; deletions and running commits go on (DECISIONS.md 13).
-    read_only,  // A sync has failed: nothing can be written until restart (DECISIONS.md 7).
+    low_space,     // New mail gets 452; deletions and running commits go on (DECISIONS.md 13).
+    index_behind,  // The index cannot be written and too much waits for it: commits get 452 until it can (the same).
+    read_only,     // A sync has failed: nothing can be written until restart (DECISIONS.md 7).
   };
   virtual Health health() const = 0;
 

@@ -1,6 +1,7 @@
 // The index: ordered keys derived from the log. It may be lost, stale or damaged at any time; the log gives it back.
 //
-// put, remove and apply are called by one thread at a time (the log's lane, or the start); all else from any thread.
+// put, remove, apply and recover are called by one thread at a time (the log's lane, or the start); all else from any
+// thread.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +23,11 @@ class Index {
   virtual void put(Bytes key, Bytes value) = 0;  // Waits for apply(). The last change of a key counts.
   virtual void remove(Bytes key) = 0;
   virtual Result<void> apply() = 0;  // Makes all of them visible at once; durable some time later, in order.
+
+  // Changes that were applied but that the database cannot take now wait in memory, visible like all others; flush()
+  // fails meanwhile. recover() tries to bring them in; called like apply().
+  virtual Result<void> recover() { return {}; }
+  virtual std::uint64_t waiting_bytes() const { return 0; }
 
   virtual Result<void> flush() = 0;  // What was applied before the call is durable afterwards.
 

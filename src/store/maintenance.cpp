@@ -19,7 +19,8 @@ Result<void> report(Core& core, std::string_view event, Result<void> result) {
 
 // An empty group behind the last one says that the last one was durable: damage there is known as rot from now on.
 Task<Result<void>> mark(std::shared_ptr<Core> core) {
-  if (core->marked.load()) co_return Result<void>{};
+  // While changes wait for the index, each marker is an attempt to bring them in.
+  if (core->marked.load() && core->index->waiting_bytes() == 0) co_return Result<void>{};
   auto marker = std::make_shared<Submission>();
   co_return co_await submit(core, marker);
 }
@@ -211,7 +212,8 @@ Task<void> maintain_once(std::shared_ptr<Core> core, Background& background, boo
   const auto held = co_await background.turn.take();
   const std::int64_t now_ms = core->parameters.clock.now().nanoseconds / 1'000'000;
   const auto idle_ms = std::chrono::duration_cast<std::chrono::milliseconds>(core->parameters.idle).count();
-  if (thorough || now_ms - core->last_group_ms.load() >= idle_ms) {
+  const bool retry = core->index->waiting_bytes() > 0;
+  if (thorough || retry || now_ms - core->last_group_ms.load() >= idle_ms) {
     static_cast<void>(report(*core, "store_marker_failed", co_await mark(core)));
   }
   auto dropped = co_await drop_unneeded(core, background.next_unneeded, thorough);

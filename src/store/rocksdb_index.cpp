@@ -9,6 +9,8 @@
 
 #include <atomic>
 
+#include "store/applier.hpp"
+#include "store/bridge.hpp"
 #include "store/index.hpp"
 
 namespace facteur::store {
@@ -17,6 +19,8 @@ namespace {
 
 rocksdb::Slice slice(Bytes octets) { return {octets.data(), octets.size()}; }
 Bytes bytes(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+constexpr Bytes unused_key("\0", 1);  // No key of the engine begins so.
 
 // Set by the first read that meets damage; shared by an index and its readers.
 using Damage = std::shared_ptr<std::atomic<bool>>;
@@ -45,6 +49,8 @@ class RocksdbReader final : public Reader {
  public:
   RocksdbReader(rocksdb::DB& db, Damage damage, bool fixed)
       : db_(db), damage_(std::move(damage)), snapshot_(fixed ? db.GetSnapshot() : nullptr) {}
+  RocksdbReader(rocksdb::DB& db, Damage damage, const rocksdb::ReadOptions& options)
+      : db_(db), damage_(std::move(damage)), options_(options) {}
   RocksdbReader(const RocksdbReader&) = delete;
   RocksdbReader& operator=(const RocksdbReader&) = delete;
   ~RocksdbReader() override {
@@ -89,43 +95,120 @@ class RocksdbReader final : public Reader {
 
  private:
   rocksdb::ReadOptions options() const {
-    rocksdb::ReadOptions read;
+    rocksdb::ReadOptions read = options_;
     read.snapshot = snapshot_;
     return read;
   }
 
   rocksdb::DB& db_;
   Damage damage_;
-  const rocksdb::Snapshot* snapshot_;
+  const rocksdb::Snapshot* snapshot_ = nullptr;
+  rocksdb::ReadOptions options_;
+};
+
+// The newest state, of which a part may wait beside the database.
+class BridgedReader final : public Reader {
+ public:
+  BridgedReader(const Reader& database, const Bridge& bridge) : database_(database), bridge_(bridge) {}
+
+  Result<std::optional<std::string>> get(Bytes key) const override {
+    return bridge_.active() ? bridge_.get(database_, key) : database_.get(key);
+  }
+  Result<void> scan(Bytes from, Bytes to, const Bridge::Visit& visit) const override {
+    return bridge_.active() ? bridge_.scan(database_, from, to, visit) : database_.scan(from, to, visit);
+  }
+  Result<void> scan_back(Bytes from, Bytes to, const Bridge::Visit& visit) const override {
+    return bridge_.active() ? bridge_.scan_back(database_, from, to, visit) : database_.scan_back(from, to, visit);
+  }
+
+ private:
+  const Reader& database_;
+  const Bridge& bridge_;
+};
+
+// Changes of a batch that the database did not take.
+class Diversion final : public rocksdb::WriteBatch::Handler {
+ public:
+  explicit Diversion(Bridge& bridge) : bridge_(bridge) {}
+  void Put(const rocksdb::Slice& key, const rocksdb::Slice& value) override { bridge_.put(bytes(key), bytes(value)); }
+  void Delete(const rocksdb::Slice& key) override { bridge_.remove(bytes(key)); }
+
+ private:
+  Bridge& bridge_;
 };
 
 class RocksdbIndex final : public Index {
  public:
-  explicit RocksdbIndex(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)), latest_(*db_, damage_, false) {}
+  explicit RocksdbIndex(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)) {}
 
   void put(Bytes key, Bytes value) override { batch_.Put(slice(key), slice(value)); }
   void remove(Bytes key) override { batch_.Delete(slice(key)); }
+
   Result<void> apply() override {
-    rocksdb::WriteOptions write;
-    write.disableWAL = true;  // The log is the journal.
-    auto status = db_->Write(write, &batch_);
-    if (!status.ok() && db_->Resume().ok()) status = db_->Write(write, &batch_);
+    if (!bridge_.active()) {
+      auto status = write(batch_);
+      if (!status.ok() && db_->Resume().ok()) status = write(batch_);
+      if (status.ok()) {
+        batch_.Clear();
+        return {};
+      }
+      if (status.IsCorruption()) damage_->store(true);
+    }
+    Diversion diversion(bridge_);
+    const auto diverted = batch_.Iterate(&diversion);
     batch_.Clear();
-    if (!status.ok()) return rocksdb_failure(status);
+    if (!diverted.ok()) return rocksdb_failure(diverted);
+    const std::lock_guard lock(bridge_.passage());
+    bridge_.apply();
     return {};
   }
 
+  Result<void> recover() override {
+    if (!bridge_.active()) return {};
+    if (const auto resumed = db_->Resume(); !resumed.ok()) return rocksdb_failure(resumed);
+    rocksdb::WriteBatch all;
+    auto read = bridge_.each([&all](Bytes key, std::optional<Bytes> value) {
+      if (value) {
+        all.Put(slice(key), slice(*value));
+      } else {
+        all.Delete(slice(key));
+      }
+    });
+    if (!read) return read;
+    const std::lock_guard lock(bridge_.passage());
+    if (const auto written = write(all); !written.ok()) return rocksdb_failure(written);
+    bridge_.clear();
+    return {};
+  }
+  std::uint64_t waiting_bytes() const override { return bridge_.bytes(); }
+
   Result<void> flush() override {
+    // What waits cannot be made durable: the log must keep it.
+    if (bridge_.active())
+      return failure(Failure::Kind::temporary, "F-2041", "The index cannot be written now",
+                     "its database refuses changes");
+    const auto before = read_position(database_);
     rocksdb::FlushOptions flush;
     flush.wait = true;
     flush.allow_write_stall = true;
-    const auto status = db_->Flush(flush);
-    if (!status.ok()) return rocksdb_failure(status);
-    return {};
+    // RocksDB 7.8.3 says "OK" although a full write buffer is still waiting when it has recovered from an error: what
+    // counts is what can be read from its files (the log forgets what is said to be there).
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      if (const auto status = db_->Flush(flush); !status.ok()) return rocksdb_failure(status);
+      if (!before || on_disk(before->position)) return {};
+      // It takes the waiting one along with the next: so there must be something to write.
+      rocksdb::WriteBatch nothing;
+      nothing.Delete(slice(unused_key));
+      if (const auto status = write(nothing); !status.ok()) return rocksdb_failure(status);
+    }
+    return failure(Failure::Kind::temporary, "F-2041", "The index cannot be written now", "a flush wrote nothing");
   }
 
   std::shared_ptr<const Reader> snapshot() const override {
-    return std::make_shared<RocksdbReader>(*db_, damage_, true);
+    if (!bridge_.active()) return std::make_shared<RocksdbReader>(*db_, damage_, true);
+    const std::lock_guard lock(bridge_.passage());
+    auto below = std::make_shared<RocksdbReader>(*db_, damage_, true);
+    return bridge_.snapshot_over(std::move(below));
   }
   const Reader& latest() const override { return latest_; }
 
@@ -139,9 +222,25 @@ class RocksdbIndex final : public Index {
   bool damaged() const override { return damage_->load(); }
 
  private:
+  // Whether the files, without what is in memory, know the log up to this.
+  bool on_disk(const Position& position) const {
+    rocksdb::ReadOptions read;
+    read.read_tier = rocksdb::kPersistedTier;
+    const auto there = read_position(RocksdbReader(*db_, damage_, read));
+    return there && there->position >= position;
+  }
+
+  rocksdb::Status write(rocksdb::WriteBatch& batch) {
+    rocksdb::WriteOptions options;
+    options.disableWAL = true;  // The log is the journal.
+    return db_->Write(options, &batch);
+  }
+
   Damage damage_ = std::make_shared<std::atomic<bool>>(false);
   std::unique_ptr<rocksdb::DB> db_;
-  RocksdbReader latest_;
+  RocksdbReader database_{*db_, damage_, false};
+  Bridge bridge_;
+  BridgedReader latest_{database_, bridge_};
   rocksdb::WriteBatch batch_;
 };
 
