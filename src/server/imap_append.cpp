@@ -18,6 +18,11 @@ Task<void> ImapConnection::begin_append(const imap::BeginAppend& begin) {
   const auto& parameters = begin.parameters;
   if (begin.first) {
     appending_ = std::make_unique<Appending>();
+    // RELIABILITY R5: what is left of the disk is for deletions and what is under way.
+    if (doors_.engine.health() != store::Engine::Health::good) {
+      session_.append_refused("UNAVAILABLE", "Nothing new can be stored now: try again later");
+      co_return;
+    }
     auto found = co_await doors_.mailboxes.find(account_, parameters.mailbox);
     if (!found) {
       session_.append_refused("UNAVAILABLE", found.error().text);

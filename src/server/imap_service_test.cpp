@@ -200,6 +200,20 @@ TEST_CASE("the quota stops an APPEND before its octets are read") {
   CHECK(has(client.ask("APPEND INBOX {5000}"), "NO [OVERQUOTA]"));
 }
 
+TEST_CASE("RELIABILITY R5: a store that takes nothing new refuses APPEND before its octets, and lets delete") {
+  Stage stage;
+  Client client(stage);
+  client.log_in();
+  CHECK(has(client.append("INBOX", message_of("small")), "OK"));
+  client.ask("SELECT INBOX");
+  stage.engine->set_health(store::Engine::Health::low_space);
+  CHECK(has(client.ask("APPEND INBOX {50}"), "NO [UNAVAILABLE]"));
+  CHECK(has(client.ask("STORE 1 +FLAGS (\\Deleted)"), "OK"));
+  CHECK(has(client.ask("EXPUNGE"), "* 1 EXPUNGE"));
+  stage.engine->set_health(store::Engine::Health::good);
+  CHECK(has(client.append("INBOX", message_of("again")), "OK"));
+}
+
 TEST_CASE("SCRAM-SHA-256 and a large body over a slow network") {
   Stage stage(3);
   Client client(stage);
