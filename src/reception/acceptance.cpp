@@ -27,10 +27,14 @@ std::size_t header_end(Bytes text, std::size_t from = 0) {
   return end == Bytes::npos ? Bytes::npos : end + 4;
 }
 
-Reply storage_reply(const Failure& failure) {
-  // RFC 5321 §4.2.2: 452 is for storage, 451 for the rest.
+Reply storage_reply(const Failure& failure, store::Engine::Health health) {
   Reply reply = smtp::to_reply(failure, "4.3.0", "5.3.0");
-  if (reply.temporary()) reply.code = 451;
+  // RFC 5321 §4.2.2: 452 is for storage, 451 for the rest.
+  using Health = store::Engine::Health;
+  if (reply.temporary() && (health == Health::low_space || health == Health::index_behind)) {
+    reply.code = 452;
+    reply.enhanced = "4.3.1";
+  }
   return reply;
 }
 
@@ -52,7 +56,7 @@ Task<Reply> StoreArrival::on(const smtp::AppendContent& content) {
   if (!mail_->upload) mail_->upload = with_.engine.upload();
   if (mail_->header_done) {
     auto appended = co_await mail_->upload->append(content.content);
-    if (!appended) co_return storage_reply(appended.error());
+    if (!appended) co_return storage_reply(appended.error(), with_.engine.health());
     co_return Reply{};
   }
   if (mail_->header.empty()) {
@@ -91,7 +95,7 @@ Task<Reply> StoreArrival::take_header(Bytes header, Bytes rest) {
   for (const Bytes piece : {header, rest}) {
     if (piece.empty()) continue;
     auto appended = co_await mail_->upload->append(piece);
-    if (!appended) co_return storage_reply(appended.error());
+    if (!appended) co_return storage_reply(appended.error(), with_.engine.health());
   }
   co_return Reply{};
 }
@@ -166,7 +170,7 @@ Task<Reply> StoreArrival::on(const smtp::AcceptContent&) {
   const auto outcome = co_await commit(settled);
   report(settled, outcome);
   mail_.reset();
-  if (!outcome) co_return storage_reply(outcome.error());
+  if (!outcome) co_return storage_reply(outcome.error(), with_.engine.health());
   ++messages_;
   for (auto& entry : settled.entries) with_.queue.accepted(std::move(entry));
   co_return Reply{250, "2.0.0", "Ok: taken as " + settled.id};
