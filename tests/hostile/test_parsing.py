@@ -77,6 +77,10 @@ class Parsing(Hostile):
         return b"\r\n".join(lines)
 
     def test_bombs(self):
+        # What the server makes at its first message, and what it keeps of each for readers, is not counted: a reader of
+        # more than linear memory needs gigabytes.
+        slack = 40 << 20
+        self.deliver(HEAD + b"\r\nx\r\n")
         for identity, table in (("S30", NESTING), ("S31", COSTLY)):
             for name, text in table:
                 with self.case(identity, name=name):
@@ -88,7 +92,7 @@ class Parsing(Hostile):
                             self.read(client, what)
                         client.tagged(b"SEARCH TEXT nowhere SUBJECT nothing")
                     self.assertLess(cpu_seconds(self.server) - start, 2)
-                    self.assertLess(resident(self.server) - before, 3 * len(text) + (16 << 20))
+                    self.assertLess(resident(self.server) - before, 3 * len(text) + slack)
 
     def test_text_that_hides(self):
         for name, kind, body, never in HIDDEN:
