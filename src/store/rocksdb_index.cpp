@@ -185,7 +185,7 @@ class RocksdbIndex final : public Index {
   Result<void> flush() override {
     // What waits cannot be made durable: the log must keep it.
     if (bridge_.active())
-      return failure(Failure::Kind::temporary, "F-2041", "The index cannot be written now",
+      return failure(Failure::Kind::temporary, "F-2043", "The index cannot be written now",
                      "its database refuses changes");
     const auto before = read_position(database_);
     rocksdb::FlushOptions flush;
@@ -201,7 +201,7 @@ class RocksdbIndex final : public Index {
       nothing.Delete(slice(unused_key));
       if (const auto status = write(nothing); !status.ok()) return rocksdb_failure(status);
     }
-    return failure(Failure::Kind::temporary, "F-2041", "The index cannot be written now", "a flush wrote nothing");
+    return failure(Failure::Kind::temporary, "F-2044", "The index cannot be written now", "a flush wrote nothing");
   }
 
   std::shared_ptr<const Reader> snapshot() const override {
