@@ -29,6 +29,8 @@ class StoreLine : public Line {
     waiting_.push_back(std::move(message));
     return {};
   }
+  Task<void> finished() { co_await conversation_.tasks.finished(); }
+
   Task<Result<server::ControlMessage>> receive() override {
     auto request = std::move(waiting_.front());
     waiting_.pop_front();
@@ -94,6 +96,7 @@ Task<void> talk_with(host::World& world, store::EmbeddedEngine& engine, const co
         {directory, directory, *mailboxes, *queue, engine, world.clock, scope, {}, {}, {}, hold_log});
     StoreLine line(commands);
     co_await talk(line);
+    co_await line.finished();
     co_await mailboxes->finished();
     // We may have been resumed from inside a task of one of these parts: let it end before they go.
     co_await world.clock.sleep_until(world.clock.now() + 1ms);

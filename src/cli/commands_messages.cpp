@@ -29,6 +29,7 @@ void add_moving_commands(CommandLine& line) {
   in->add_option("--into", import->into, line.say("help.import.into"));
   in->add_option("--format", import->format, line.say("help.import.format"));
   in->add_flag("--again", import->again, line.say("help.import.again"));
+  in->add_flag("--ignore-quota", import->ignore_quota, line.say("help.import.ignore_quota"));
   const auto to = values<ExportOptions>();
   to->format = "mbox";
   to->dialect = "mboxrd";

@@ -48,7 +48,19 @@ class Import {
       done = co_await hear();
       if (!done) co_return done;
     }
-    co_return Result<void>{};
+    if (mailboxes == 0) co_return Result<void>{};
+    server::ControlMessage end{R"({"command":"import.end"})", {}};
+    done = co_await send(std::move(end));
+    if (!done) co_return done;
+    co_return co_await hear();
+  }
+
+  // After a failure: what was filed all the same.
+  Task<void> gather() {
+    server::ControlMessage end{R"({"command":"import.end"})", {}};
+    if (mailboxes == 0 || !line_.send(std::move(end))) co_return;
+    ++on_the_way_;
+    while (on_the_way_ > 0) static_cast<void>(co_await hear());
   }
 
   std::uint64_t imported = 0;
@@ -100,7 +112,10 @@ class Import {
     mailbox_ = mailbox;
     seen_.clear();
     ++mailboxes;
-    const json::object request{{"command", "import.mailbox"}, {"address", options_.address}, {"mailbox", mailbox}};
+    const json::object request{{"command", "import.mailbox"},
+                               {"address", options_.address},
+                               {"mailbox", mailbox},
+                               {"quota", !options_.ignore_quota}};
     server::ControlMessage message{json::serialize(request), {}};
     co_return co_await send(std::move(message));
   }
@@ -120,7 +135,7 @@ class Import {
   Task<Result<void>> send_batch() {
     if (messages_.empty()) co_return Result<void>{};
     progress_.add(messages_.size(), octets_.size());
-    const json::object request{{"command", "import.messages"}, {"messages", std::move(messages_)}};
+    const json::object request{{"command", "import.messages"}, {"messages", std::move(messages_)}, {"go_on", true}};
     server::ControlMessage message{json::serialize(request), std::move(octets_)};
     messages_ = {};
     octets_ = {};
@@ -165,6 +180,7 @@ class Import {
 Task<void> carry_in(Line& line, const Context& context, const ImportOptions& options, Letters& letters, int& code) {
   Import import(line, context, options);
   auto done = co_await import.run(letters);
+  if (!done) co_await import.gather();
   const auto& progress = import.progress();
   if (context.json) {
     json::object told{{"imported", import.imported},   {"known", import.known},      {"skipped", letters.skipped()},

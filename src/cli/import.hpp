@@ -12,10 +12,11 @@ namespace facteur::cli {
 
 struct ImportOptions {
   std::string address;
-  std::string source;  // A file, a folder, "-".
-  std::string format;  // box_format().
-  std::string into;    // A mailbox; empty: as open_letters() says.
-  bool again = false;  // Also what was imported before.
+  std::string source;         // A file, a folder, "-".
+  std::string format;         // box_format().
+  std::string into;           // A mailbox; empty: as open_letters() says.
+  bool again = false;         // Also what was imported before.
+  bool ignore_quota = false;  // Also what the account has no room for.
 };
 // A second run imports nothing twice: the server remembers each message by content and place in the source, and goes on
 // where a run was broken off.

@@ -1,6 +1,7 @@
 // The service of mailboxes over an engine in memory.
 #include "mailbox/mailboxes.hpp"
 
+#include "mailbox/imports.hpp"
 #include "mailbox/invariants.hpp"
 #include "mailbox/keys.hpp"
 #include "mailbox/stage_test.hpp"
@@ -183,6 +184,23 @@ TEST_CASE("mailbox: What was imported under a name is not imported again, in thi
   stage.get(stage.mailboxes->expunge(anne, inbox, std::vector<Uid>{Uid(1)}, true));
   CHECK(import(inbox, {"a"}) == "0 ");
   CHECK(import(stage.box(anne, "Sent").id, {"a"}) == "1 ");
+  const std::vector<std::string> asked{"a", "z", "", "c"};
+  const auto known = imported_before(stage.engine->latest(), anne, inbox, asked);
+  REQUIRE(known);
+  CHECK(*known == std::vector<bool>{true, false, false, true});
+  // With a mailbox what it remembers goes, too.
+  stage.get(stage.mailboxes->create(anne, "Work"));
+  const MailboxId work = stage.box(anne, "Work").id;
+  CHECK(import(work, {"a", "b"}) == "1 2 ");
+  const auto remembered = [&] {
+    int count = 0;
+    const std::string first = keys::of('k', anne).u48(work.value).take();
+    CHECK(stage.engine->latest().scan(first, store::behind(first), [&](Bytes, Bytes) { return ++count > 0; }));
+    return count;
+  };
+  CHECK(remembered() == 2);
+  CHECK(stage.code(stage.mailboxes->remove(anne, "Work")) == "-");
+  CHECK(remembered() == 0);
 }
 
 TEST_RFC("9051 §6.3.4", "CREATE makes missing parents, ignores a separator at the end") {

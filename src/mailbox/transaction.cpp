@@ -276,7 +276,8 @@ Result<void> Transaction::remove_container(MailboxId container) {
   }
   if (auto dropped = drop_packed(layer_, account_, *edited); !dropped) return dropped;
   forget_runs(container);
-  for (const char subspace : {'P', 'x', 'q'}) {  // Only what could not be read is still there.
+  // Of P, x and q only what could not be read is still there; k: what was imported.
+  for (const char subspace : {'P', 'x', 'q', 'k'}) {
     auto removed = remove_range(layer_, keys::of(subspace, account_).u48(container.value).take());
     if (!removed) return removed;
   }

@@ -198,6 +198,8 @@ inline constexpr Phrase all_phrases[] = {
      "Range dans un compte le courrier de fichiers mbox, Maildir ou de messages isolés"},
     {"help.import.again", "Files what was imported before, too", "Range aussi ce qui a déjà été importé"},
     {"help.import.format", "auto (the default), mbox, maildir or eml", "auto (par défaut), mbox, maildir ou eml"},
+    {"help.import.ignore_quota", "Files what the account has no room for (its quota), too",
+     "Range aussi ce qui dépasse le quota du compte"},
     {"help.import.into", "The mailbox for it, or for all below it", "La boîte où ranger, ou sous laquelle ranger"},
     {"help.import.source", "A file, a folder, or - for standard input",
      "Un fichier, un dossier, ou - pour l'entrée standard"},

@@ -4,11 +4,14 @@
 //   {"ok": true, "result": {...}}    {"ok": false, "code": "F-6021", "error": "There is no account ..."}
 #pragma once
 
+#include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "base/task.hpp"
+#include "base/wait.hpp"
 #include "directory/admin.hpp"
 #include "directory/directory.hpp"
 #include "directory/guesses.hpp"
@@ -40,12 +43,25 @@ struct CommandDoors {
   std::function<std::shared_ptr<const store::HeldLog>()> hold_log{};  // Empty: this store cannot.
 };
 
+// A batch of an import that is being filed while the next one is read.
+struct Filing {
+  std::int64_t imported = 0;
+  std::int64_t known = 0;
+  std::uint64_t bytes = 0;
+  Result<void> done;
+  std::exception_ptr bug;
+  Completion<bool> ended;
+};
+
 // What one connection has begun: an import goes through many requests (transfers.hpp).
 struct Conversation {
   mailbox::AccountId account;
   mailbox::MailboxId mailbox;
   std::unique_ptr<store::Upload> upload;       // A message that comes in pieces.
   std::string head;                            // Its first octets.
+  bool quota = false;                          // That of the account imported into holds.
+  std::deque<std::shared_ptr<Filing>> filing;  // In their order.
+  TaskGroup tasks;                             // Who file them: to be waited for before this goes.
   std::shared_ptr<const store::HeldLog> held;  // For a backup: until this connection ends (backups.hpp).
 };
 

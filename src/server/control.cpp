@@ -12,6 +12,12 @@ class ControlService : public Service {
 
   Task<void> serve(Connection connection) override {
     Conversation conversation;
+    co_await converse(connection, conversation);
+    co_await conversation.tasks.finished();
+  }
+
+ private:
+  Task<void> converse(Connection& connection, Conversation& conversation) {
     while (true) {
       const Instant idle = doors_.clock.now() + 60s;
       auto readable = co_await connection.stream->readable(idle, connection.drain);
@@ -38,7 +44,6 @@ class ControlService : public Service {
     }
   }
 
- private:
   // Fewer only if the peer ends or takes more than ten seconds.
   Task<std::string> read_exactly(world::Stream& stream, std::size_t size) {
     const Instant deadline = doors_.clock.now() + 10s;

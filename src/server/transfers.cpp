@@ -1,9 +1,14 @@
 #include "server/transfers.hpp"
 
 #include <algorithm>
+#include <exception>
+#include <memory>
 #include <set>
+#include <span>
 #include <utility>
 #include <vector>
+
+#include "mailbox/imports.hpp"
 
 namespace facteur::server {
 namespace {
@@ -11,6 +16,7 @@ namespace {
 using mailbox::NewMessage;
 using mailbox::Placing;
 
+constexpr std::size_t most_on_the_way = 2;      // Batches of one import that are being filed.
 constexpr std::size_t head_octets = 64 * 1024;  // What threads are found by.
 
 Failure no_sense(std::string_view code) { return {Failure::Kind::permanent, code, "The request makes no sense", {}}; }
@@ -31,6 +37,7 @@ Task<Result<Transferred>> open_mailbox(const CommandDoors& doors, Conversation& 
   auto found = co_await doors.mailboxes.find(*account, path);
   if (!found) co_return failed(found);
   conversation.account = *account;
+  conversation.quota = asked.flag("quota");
   conversation.upload.reset();
   if (*found && (*found)->selectable) {
     conversation.mailbox = (*found)->id;
@@ -70,13 +77,92 @@ Placing placing_of(const Asked& one, const Conversation& conversation) {
   return placing;
 }
 
+using Messages = std::vector<std::pair<NewMessage, Placing>>;
+
+// Takes out those that were imported before, and says how many; asks only about the first one where that is new, as a
+// run that is begun again meets them all at its start.
+Result<std::int64_t> drop_known(const CommandDoors& doors, const Conversation& conversation, Messages& messages) {
+  std::vector<std::string> sources;
+  for (const auto& [message, placing] : messages) sources.push_back(placing.source);
+  const auto ask = [&](std::span<const std::string> some) {
+    return mailbox::imported_before(doors.engine.latest(), conversation.account, conversation.mailbox, some);
+  };
+  auto known = ask(std::span(sources).first(std::min<std::size_t>(sources.size(), 1)));
+  if (!known) return failed(known);
+  if (known->empty() || !known->front()) return 0;
+  known = ask(sources);
+  if (!known) return failed(known);
+  Messages left;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    if (!(*known)[i]) left.push_back(std::move(messages[i]));
+  }
+  const auto count = static_cast<std::int64_t>(messages.size() - left.size());
+  messages = std::move(left);
+  return count;
+}
+
+std::uint64_t size_of(const Messages& messages) {
+  std::uint64_t size = 0;
+  for (const auto& [message, placing] : messages) {
+    size += message.upload ? message.upload->size() : message.octets.size();
+  }
+  return size;
+}
+
+// RELIABILITY S40: an import is no way around a quota.
+Result<void> check_room(const CommandDoors& doors, const Conversation& conversation, const Messages& messages) {
+  if (!conversation.quota || messages.empty()) return {};
+  auto account = doors.directory.account(conversation.account);
+  if (!account) return failed(account);
+  if (!*account || (*account)->quota_bytes == 0) return {};
+  auto usage = doors.mailboxes.usage(conversation.account);
+  if (!usage) return failed(usage);
+  std::uint64_t bytes = usage->bytes + size_of(messages);
+  for (const auto& filing : conversation.filing) bytes += filing->ended.completed() ? 0 : filing->bytes;
+  if (bytes <= (*account)->quota_bytes) return {};
+  return failure(Failure::Kind::permanent, "F-6118", "The account has no room for more (its quota)");
+}
+
+Task<void> file(Task<Result<std::vector<mailbox::Placed>>> append, std::shared_ptr<Filing> filing) {
+  try {
+    auto placed = co_await std::move(append);
+    if (placed) {
+      filing->imported =
+          std::ranges::count_if(*placed, [](const mailbox::Placed& one) { return one.uid != mailbox::Uid{}; });
+      filing->known += static_cast<std::int64_t>(placed->size()) - filing->imported;
+    } else {
+      filing->done = failed(placed);
+    }
+  } catch (...) {
+    filing->bug = std::current_exception();
+  }
+  filing->ended.complete(true);
+}
+
+// Tells of what has been filed, until no more than `most` batches are on their way.
+Task<Result<Transferred>> tell_filed(Conversation& conversation, std::size_t most) {
+  std::int64_t imported = 0;
+  std::int64_t known = 0;
+  while (!conversation.filing.empty()) {
+    const auto filing = conversation.filing.front();
+    if (conversation.filing.size() <= most && !filing->ended.completed()) break;
+    co_await filing->ended;
+    conversation.filing.pop_front();
+    if (filing->bug) std::rethrow_exception(filing->bug);
+    if (!filing->done) co_return failed(filing->done);
+    imported += filing->imported;
+    known += filing->known;
+  }
+  co_return Transferred{json::object{{"imported", imported}, {"known", known}}, {}};
+}
+
 Task<Result<Transferred>> file_messages(const CommandDoors& doors, Conversation& conversation, const Asked& asked,
                                         std::string octets) {
   const auto* list = asked.array("messages");
   if (conversation.mailbox == mailbox::MailboxId{} || list == nullptr || list->size() > transfer_messages) {
     co_return std::unexpected(no_sense("F-6111"));
   }
-  std::vector<std::pair<NewMessage, Placing>> messages;
+  Messages messages;
   std::size_t used = 0;
   for (const auto& item : *list) {
     if (!item.is_object()) co_return std::unexpected(no_sense("F-6112"));
@@ -101,12 +187,21 @@ Task<Result<Transferred>> file_messages(const CommandDoors& doors, Conversation&
     messages.emplace_back(std::move(message), std::move(placing));
   }
   octets = {};
-  auto placed = co_await doors.mailboxes.append(conversation.account, conversation.mailbox, std::move(messages));
-  if (!placed) co_return failed(placed);
-  const auto imported =
-      std::ranges::count_if(*placed, [](const mailbox::Placed& one) { return one.uid != mailbox::Uid{}; });
-  json::object result{{"imported", imported}, {"known", static_cast<std::int64_t>(placed->size()) - imported}};
-  co_return Transferred{std::move(result), {}};
+  auto dropped = drop_known(doors, conversation, messages);
+  if (!dropped) co_return failed(dropped);
+  if (auto room = check_room(doors, conversation, messages); !room) co_return failed(room);
+  auto filing = std::make_shared<Filing>();
+  filing->known = *dropped;
+  filing->bytes = size_of(messages);
+  conversation.filing.push_back(filing);
+  if (messages.empty()) {
+    filing->ended.complete(true);
+  } else {
+    // Structures are made here and now; the rest goes on at the account's home while the next messages come in.
+    auto append = doors.mailboxes.append(conversation.account, conversation.mailbox, std::move(messages));
+    conversation.tasks.start(file(std::move(append), std::move(filing)));
+  }
+  co_return co_await tell_filed(conversation, asked.flag("go_on") ? most_on_the_way : 0);
 }
 
 // ---- export
@@ -223,6 +318,7 @@ Task<Result<Transferred>> transfer(const CommandDoors& doors, Conversation& conv
   const std::string command = asked.text("command");
   if (command == "import.mailbox") return open_mailbox(doors, conversation, asked);
   if (command == "import.piece") return take_piece(doors, conversation, std::move(octets));
+  if (command == "import.end") return tell_filed(conversation, 0);
   if (command == "import.messages") return file_messages(doors, conversation, asked, std::move(octets));
   if (command == "export.mailboxes") return list_mailboxes(doors, asked);
   if (command == "export.contents") return list_contents(doors, asked);

@@ -1,9 +1,12 @@
 // Many messages in and out of a mailbox, over the control socket: what `facteur import` and `facteur export` ask for.
 //
 //   import.mailbox   address, mailbox            the mailbox is there now; what follows on this connection goes into it
+//                    quota                       what the account has no room for is refused
 //   import.piece     and octets                  the next octets of one large message
 //   import.messages  messages, and octets        files them all in one commit; says how many were new. Of each, the
 //                                                first "prefix" octets are what was put in front of it at delivery
+//                    go_on                       does not wait for that: says of those filed by now how many were new
+//   import.end                                   says the same of the rest, when all of it is durable
 //   export.mailboxes address                     the mailboxes, with their counts
 //   export.contents  address, mailbox, after     what the messages behind that UID are: content by hash, size, time;
 //                    texts                       and sender and subject if asked for

@@ -99,7 +99,8 @@ bool snapshot_due(const Core& core, bool thorough) {
   const std::uint32_t of = newest.of.segment;
   const std::uint32_t now = core.log->synced().segment;
   const std::uint32_t span = newest.end.segment - newest.begin.segment;  // Segments it went through.
-  const std::uint64_t its_bytes = std::uint64_t{span} * sizes.segment_bytes;
+  const std::uint64_t its_bytes = std::uint64_t{span} * sizes.segment_bytes + newest.end.offset -
+                                  std::min<std::uint64_t>(newest.begin.offset, newest.end.offset);
   if (core.operation_bytes_since_snapshot.load() >= std::max(sizes.snapshot_bytes, its_bytes)) return true;
   if (now >= of + sizes.snapshot_segments + 2 * span) return true;
   // Dead octets above the newest snapshot cannot be freed before the next one.

@@ -291,6 +291,9 @@ class RocksdbIndexMaker final : public IndexMaker {
     options.max_background_jobs = 2;
     options.allow_concurrent_memtable_write = false;  // One writer.
     options.memtable_insert_with_hint_prefix_extractor = std::make_shared<GrowingPrefix>();
+    // Most look-ups of a new message are for what is not there (its identifiers, its content).
+    options.memtable_whole_key_filtering = true;
+    options.memtable_prefix_bloom_size_ratio = 0.05;
     options.target_file_size_base = 32 << 20;
     options.max_bytes_for_level_base = 128 << 20;
     options.compression = rocksdb::kLZ4Compression;

@@ -152,6 +152,27 @@ set read_only=yes
     def test_eml_round_trip(self):
         self.round_trip("dora", False, "--format", "eml")
 
+    def test_quota_holds_for_an_import_and_can_be_ignored(self):
+        source = self.folder / "many.mbox"
+        box = mailbox.mbox(source)
+        for number in range(30):
+            box.add(mailbox.mboxMessage(email.message_from_string(f"Subject: {number}\n\n" + "a line\n" * 15_000)))
+        box.flush()
+        self.server.facteur("account", "add", self.server.address("gus"), stdin=harness.PASSWORD + "\n")
+        self.server.facteur("account", "quota", self.server.address("gus"), 2_500_000)
+        arguments = ("import", self.server.address("gus"), source, "--into", "INBOX", "--json")
+        told = json.loads(self.server.facteur(*arguments, check=False))
+        self.assertIn("quota", told["error"])
+        self.assertLess(told["imported"], 30)
+        kept = sum(len(row[2]) for row in self.contents("gus")["INBOX"])
+        self.assertEqual(kept > 0, told["imported"] > 0)
+        self.assertLessEqual(kept, 2_500_000)
+        told = json.loads(self.server.facteur(*arguments, "--ignore-quota"))
+        self.assertEqual(len(self.contents("gus")["INBOX"]), 30)
+        # What is there already needs no room.
+        again = json.loads(self.server.facteur(*arguments))
+        self.assertEqual((again["imported"], again["known"]), (0, 30))
+
     def test_what_python_writes_is_read(self):
         there = self.folder / "python"
         there.mkdir()
