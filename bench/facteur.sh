@@ -19,6 +19,7 @@ postmaster = "u1@example.test"
 
 [server]
 data = "$HOME_DIR/data"
+processes = "${FACTEUR_PROCESSES:-one}"
 log_level = "warning"
 
 [limits]

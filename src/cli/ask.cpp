@@ -10,6 +10,7 @@
 #include "mailbox/mailboxes.hpp"
 #include "message/structure.hpp"
 #include "queue/queue.hpp"
+#include "roles/identity.hpp"
 #include "server/commands.hpp"
 
 namespace facteur::cli {
@@ -64,6 +65,8 @@ Result<void> talk_to_store(const config::Config& config, const Talk& talk) {
   SiteOptions options;
   options.log.least = observe::Level::warning;
   options.shards = 1;
+  // What root makes there must belong to the server's user.
+  if (auto other = roles::become_owner(config.server.data); !other) return failed(other);
   auto world = open_world(config, std::move(options));
   if (!world) return failed(world);
   auto engine = open_store(**world, *(*world)->disk, config, observe::Scope((*world)->log));

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "cli/processes.hpp"
 #include "cli/site.hpp"
 #include "config/load.hpp"
 #include "config/option_names.hpp"
@@ -60,6 +61,9 @@ int config_check(const Context& context) {
     const bool wanted = loaded.config.server.sandbox;
     if (!wanted) print(context.say("check.sandbox_off") + "\n");
     if (wanted && roles::landlock_version() < 1) print(context.say("check.no_landlock") + "\n");
+    const Plan plan = plan_of(loaded.config);
+    const std::string lacks = plan.impossible.empty() ? plan.missing : plan.impossible;
+    if (!lacks.empty()) print(context.say("check.privileges", {lacks}) + "\n");
     if (wanted && roles::allowed_calls(roles::Role::whole).empty()) print(context.say("check.no_filter") + "\n");
   } else {
     print(config::to_string(loaded.problems));

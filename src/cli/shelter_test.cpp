@@ -63,7 +63,15 @@ struct Stage {
 
   // What became of it: 0 (it succeeded), an error number, or killed + signal. `report` takes the violations.
   int attempt(const std::function<int()>& escape, int report = -1) const {
-    auto options = whole_shelter(config, path("etc/facteur.toml"));
+    return attempt_in(whole_shelter(config, path("etc/facteur.toml")), escape, report);
+  }
+  int attempt_as_server(const std::function<int()>& escape) const {
+    return attempt_in(server_shelter(config, path("etc/facteur.toml")), escape, -1);
+  }
+  int attempt_as_keys(const std::function<int()>& escape) const { return attempt_in(keys_shelter(config), escape, -1); }
+
+ private:
+  int attempt_in(roles::SandboxOptions options, const std::function<int()>& escape, int report) const {
     options.report = report;
     const pid_t child = ::fork();
     if (child == 0) {
@@ -222,10 +230,68 @@ TEST_CASE("S80: every refused call is told with its number, and a flood of them 
   ::close(ends[1]);
 }
 
+TEST_CASE("S80: the server of three processes reaches no key, not even as root, and not by moving it either") {
+  Stage stage;
+  if (!possible(stage)) return;
+  REQUIRE(furnish_data_folder(stage.config));
+  fs::create_directory(stage.home / "data/keys");
+  for (const char* file : {"data/keys/self-signed.key", "etc/own.key"}) std::ofstream(stage.home / file) << "key\n";
+  stage.config.tls.certificates = {{stage.path("etc/own.crt"), stage.path("etc/own.key")}};
+  const std::string own = stage.path("data/log/own"), made = stage.path("data/keys/self-signed.key");
+
+  CHECK(stage.attempt_as_server([&] { return open_it(made); }) == EACCES);
+  CHECK(stage.attempt_as_server([&] { return open_it(made, O_WRONLY); }) == EACCES);
+  CHECK(stage.attempt_as_server([&] { return open_it(stage.path("etc/own.key")); }) == EACCES);
+  CHECK(stage.attempt_as_server([&] { return outcome(::rename(made.c_str(), own.c_str())); }) != 0);
+  CHECK(stage.attempt_as_server([&] { return outcome(::link(made.c_str(), own.c_str())); }) != 0);
+  CHECK(stage.attempt_as_server([&] {
+    return outcome(::rename(stage.path("data/keys").c_str(), stage.path("data/log/keys").c_str()));
+  }) != 0);
+  CHECK(stage.attempt_as_server([&] { return outcome(::chmod(made.c_str(), 0666)) != 0 ? 0 : open_it(made); }) ==
+        EACCES);
+
+  CHECK(stage.attempt_as_server([&] { return open_it(own, O_RDWR | O_CREAT); }) == 0);
+  CHECK(stage.attempt_as_server([&] { return open_it(stage.path("data/instance")); }) == 0);
+  CHECK(stage.attempt_as_server([&] { return open_it(stage.path("etc/facteur.toml")); }) == 0);
+  CHECK(stage.attempt_as_server([&] {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    stage.path("data/control.sock").copy(address.sun_path, sizeof address.sun_path - 1);
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    return outcome(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address));
+  }) == 0);
+}
+
+TEST_CASE("S80: the keys open no mail and no connection, write nothing and run nothing") {
+  Stage stage;
+  if (!possible(stage)) return;
+  REQUIRE(furnish_data_folder(stage.config));
+  fs::create_directory(stage.home / "data/keys");
+  for (const char* file : {"data/keys/self-signed.key", "data/log/mail"}) std::ofstream(stage.home / file) << "x\n";
+  const std::string made = stage.path("data/keys/self-signed.key");
+
+  for (const char* file : {"data/log/mail", "data/instance", "etc/facteur.toml", "other/mail"}) {
+    CHECK_MESSAGE(stage.attempt_as_keys([&] { return open_it(stage.path(file)); }) == EACCES, file);
+  }
+  CHECK(stage.attempt_as_keys([] { return open_it("/etc/shadow"); }) == EACCES);
+  CHECK(stage.attempt_as_keys([&] { return open_it(made, O_WRONLY); }) == EPERM);
+  CHECK(stage.attempt_as_keys([&] { return open_it(stage.path("data/keys/new"), O_WRONLY | O_CREAT); }) == EPERM);
+  CHECK(stage.attempt_as_keys([&] { return outcome(::unlink(made.c_str())); }) == EPERM);
+  CHECK(stage.attempt_as_keys([] { return socket_of(AF_INET, SOCK_STREAM); }) == EPERM);
+  CHECK(stage.attempt_as_keys([] { return socket_of(AF_UNIX, SOCK_STREAM); }) == EPERM);
+  CHECK(stage.attempt_as_keys([] { return outcome(::connect(0, nullptr, 0)); }) == EPERM);
+  CHECK(stage.attempt_as_keys([] { return outcome(::execve(program, arguments, nullptr)); }) == killed + SIGKILL);
+  CHECK(stage.attempt_as_keys([] { return outcome(::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr)); }) ==
+        killed + SIGKILL);
+  CHECK(stage.attempt_as_keys([&] { return open_it(made); }) == 0);
+}
+
 TEST_CASE("the folder around a file is opened for it, but never a folder that holds everything") {
   CHECK(around("/etc/facteur/facteur.toml").front() == "/etc/facteur");
   CHECK(around("/etc/facteur.toml").front() == "/etc/facteur.toml");
   CHECK(around("/facteur.toml").front() == "/facteur.toml");
   CHECK(around("/home/x.toml").front() == "/home/x.toml");
   CHECK(around("/srv/../etc/x.toml").front() == "/etc/x.toml");
+  CHECK(around("/etc/facteur/facteur.toml", {"/etc/facteur/keys/a.key"}).front() == "/etc/facteur/facteur.toml");
+  CHECK(around("/etc/facteur/facteur.toml", {"/etc/facteur-keys/a.key"}).front() == "/etc/facteur");
 }

@@ -55,12 +55,21 @@ Subtable repeated(std::string_view name, std::string_view sentence, std::vector<
 void describe_server(Server& t, Visitor& v) {
   static constexpr std::array<std::string_view, 2> formats{"text", "json"};
   static constexpr std::array<std::string_view, 4> levels{"debug", "info", "warning", "error"};
+  static constexpr std::array<std::string_view, 3> processes{"automatic", "one", "three"};
   v.option(text({"data", "Folder of everything the server keeps: log, index, keys, control socket."}, t.data));
   v.option(text({"control_socket", "Path of the local socket for commands; empty: control.sock in the data folder."},
                 t.control_socket));
   v.option(number({"shards", "Threads that serve connections; 0: one per processor core."}, t.shards, {0, 256}));
   v.option(choice({"log_format", "How log lines are written to standard error."}, Names(formats), t.log_format));
   v.option(choice({"log_level", "The least important events that are logged."}, Names(levels), t.log_level));
+  v.option(
+      choice({"processes",
+              "three: a keeper that holds the ports and starts the others anew, a server without private keys, and "
+              "the keys. one: all in one. automatic: three when started as root and there is the user, or by a "
+              "service manager on a system with Landlock; else one."},
+             Names(processes), t.processes));
+  v.option(
+      text({"user", "The user that the server becomes when it is started as root, with three processes."}, t.user));
   v.option(flag(
       {"sandbox", "Give up, for good, all system calls (seccomp) and paths (Landlock) that the server does not need."},
       t.sandbox));

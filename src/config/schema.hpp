@@ -25,6 +25,9 @@ struct Server {
   enum class LogLevel : std::uint8_t { debug, info, warning, error };
   LogLevel log_level = LogLevel::info;
   bool sandbox = true;
+  enum class Processes : std::uint8_t { automatic, one, three };
+  Processes processes = Processes::automatic;
+  std::string user = "facteur";
   std::optional<Endpoint> metrics;  // /metrics and /healthz; absent: none.
   std::string instance;             // Refuse to start on a data directory with another instance id (DECISIONS.md 16).
 };

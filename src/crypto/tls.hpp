@@ -18,6 +18,8 @@
 
 namespace facteur::crypto {
 
+class PrivateKeys;  // crypto/private_keys.hpp
+
 // PEM texts: the chain with the server's own certificate first, and its private key (not encrypted).
 struct TlsCertificate {
   std::string chain_pem;
@@ -44,6 +46,8 @@ class TlsServerContext {
     // The first is the default one; others are chosen by the name the client asks for (SNI). Two with the same names
     // and different key types (ECDSA, RSA) may both stand here: the client's abilities choose.
     std::vector<TlsCertificate> certificates;
+    // Holds the keys of the certificates whose key_pem is empty; asked in each handshake, by the thread of that one.
+    std::shared_ptr<PrivateKeys> keys{};
   };
 
   // Fails (permanent) with the position of the certificate that cannot be used, and why.

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "base/ascii.hpp"
+#include "crypto/remote_key.hpp"
 #include "crypto/tls_inside.hpp"
 
 namespace facteur::crypto {
@@ -52,14 +53,20 @@ int choose_protocol(SSL* ssl, const unsigned char** chosen, unsigned char* lengt
   return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-// Puts a chain and its key into a context. Empty: done; else why not.
-std::string use_certificate(SSL_CTX* context, const TlsCertificate& certificate) {
-  const auto chain = certificates_of(certificate.chain_pem);
-  if (chain.empty()) return "no certificate in the text, or one cannot be read";
-  const BioPointer text(BIO_new_mem_buf(certificate.key_pem.data(), static_cast<int>(certificate.key_pem.size())));
+KeyPointer read_key(const std::string& pem) {
+  const BioPointer text(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   // An empty password given by us: OpenSSL must not ask the terminal for one.
   char none[] = "";
-  const KeyPointer key(PEM_read_bio_PrivateKey(text.get(), nullptr, nullptr, none));
+  return KeyPointer(PEM_read_bio_PrivateKey(text.get(), nullptr, nullptr, none));
+}
+
+// Puts a chain and its key into a context. Empty: done; else why not.
+std::string use_certificate(SSL_CTX* context, const TlsCertificate& certificate,
+                            const std::shared_ptr<PrivateKeys>& keys) {
+  const auto chain = certificates_of(certificate.chain_pem);
+  if (chain.empty()) return "no certificate in the text, or one cannot be read";
+  const bool elsewhere = certificate.key_pem.empty() && keys;
+  const KeyPointer key = elsewhere ? remote_key(chain.front().get(), keys) : read_key(certificate.key_pem);
   if (!key) return "the key cannot be read: " + openssl_error();
   if (X509_check_private_key(chain.front().get(), key.get()) != 1) {
     ERR_clear_error();
@@ -119,7 +126,7 @@ Result<std::shared_ptr<const TlsServerContext>> TlsServerContext::make(const Opt
       inside->contexts.push_back(new_server_context(*inside));
       context = inside->contexts.back().get();
     }
-    const std::string why = context ? use_certificate(context, certificate) : openssl_error();
+    const std::string why = context ? use_certificate(context, certificate, options.keys) : openssl_error();
     if (!why.empty()) {
       return failure(Failure::Kind::permanent, "F-1009", "Certificate " + std::to_string(i + 1) + ": " + why);
     }

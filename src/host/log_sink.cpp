@@ -142,6 +142,12 @@ std::string log_line(const observe::Record& record, UtcTime time, Format format)
   return line;
 }
 
+void PlainSink::record(const observe::Record& record) {
+  if (record.level < options_.least) return;
+  const std::string line = log_line(record, Clock().utc(), options_.format);
+  static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
+}
+
 LogSink::LogSink(LogOptions options) : options_(std::move(options)) {
   open_file();
   writer_ = std::thread([this] { write_lines(); });

@@ -48,6 +48,17 @@ class LogSink final : public observe::Sink {
   std::thread writer_;
 };
 
+// Writes each line to standard error at once, from the thread that has the event: for processes without threads. What
+// cannot be written is lost.
+class PlainSink final : public observe::Sink {
+ public:
+  explicit PlainSink(LogOptions options) : options_(std::move(options)) {}
+  void record(const observe::Record& record) override;
+
+ private:
+  const LogOptions options_;
+};
+
 // One line, with its end: {"time":"2026-11-20T18:51:03.123Z","level":"info","event":"...", fields}. All of it ASCII.
 std::string log_line(const observe::Record& record, UtcTime time, LogOptions::Format format);
 

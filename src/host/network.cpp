@@ -207,20 +207,58 @@ Task<Result<std::unique_ptr<world::Stream>>> SocketListener::accept() {
 }
 
 Network::Network() = default;
-Network::~Network() = default;
+Network::~Network() { close_adopted(); }
 
-Result<std::unique_ptr<world::Listener>> Network::listen(const Endpoint& endpoint) {
+int open_listener(const Endpoint& endpoint) {
   Owned socket = new_socket(endpoint.address.v6 ? AF_INET6 : AF_INET);
   set_option(socket.get(), SOL_SOCKET, SO_REUSEADDR);
   set_option(socket.get(), SOL_SOCKET, SO_REUSEPORT);
   if (endpoint.address.v6) set_option(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY);
   set_option(socket.get(), IPPROTO_TCP, TCP_NODELAY);  // Accepted sockets inherit it.
   SocketAddress address = to_socket_address(endpoint);
-  if (socket.get() < 0 || ::bind(socket.get(), address.get(), address.length) != 0 ||
-      ::listen(socket.get(), backlog) != 0) {
+  if (socket.get() >= 0 && ::bind(socket.get(), address.get(), address.length) == 0 &&
+      ::listen(socket.get(), backlog) == 0) {
+    return socket.release();
+  }
+  const int error = errno;
+  socket = Owned(-1);
+  errno = error;
+  return -1;
+}
+
+void Network::adopt(const std::vector<int>& listening) {
+  const std::lock_guard lock(mutex_);
+  for (const int fd : listening) {
+    SocketAddress address;
+    address.length = sizeof address.storage;
+    if (getsockname(fd, address.get(), &address.length) == 0) adopted_.emplace_back(to_endpoint(address.get()), fd);
+  }
+}
+
+void Network::close_adopted() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [endpoint, fd] : adopted_) ::close(fd);
+  adopted_.clear();
+}
+
+int Network::adopted_for(const Endpoint& endpoint) {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::ranges::find(adopted_, endpoint, &std::pair<Endpoint, int>::first);
+  if (found == adopted_.end()) return -1;
+  const int fd = found->second;
+  adopted_.erase(found);
+  return fd;
+}
+
+Result<std::unique_ptr<world::Listener>> Network::listen(const Endpoint& endpoint) {
+  Owned socket(adopted_for(endpoint));
+  if (socket.get() < 0) socket = Owned(open_listener(endpoint));
+  if (socket.get() < 0) {
     return failure(Failure::Kind::permanent, "F-1067", "Cannot listen on " + to_string(endpoint),
                    system_error("listen", errno));
   }
+  SocketAddress address;
+  address.length = sizeof address.storage;
   getsockname(socket.get(), address.get(), &address.length);
   const Endpoint local = to_endpoint(address.get());
   std::shared_ptr<Group> group;

@@ -23,6 +23,10 @@ struct PeerCredentials {
 // Nothing for a stream that is not a Unix socket of this folder.
 std::optional<PeerCredentials> peer_credentials(const world::Stream& stream);
 
+// A socket that listens on `endpoint`, not blocking, closed by exec; several of one process may have the same endpoint.
+// -1 and errno if that cannot be.
+int open_listener(const Endpoint& endpoint);
+
 class Network final : public world::Network {
  public:
   Network();
@@ -39,13 +43,22 @@ class Network final : public world::Network {
   Result<std::unique_ptr<world::Listener>> listen_local(const std::string& path) override;
   Task<Result<std::unique_ptr<world::Stream>>> connect_local(std::string path, Instant deadline);
 
+  // Takes sockets over that listen already (TCP, made by another process): listen() uses one for its endpoint, and
+  // binds itself only where there is none. From any thread.
+  void adopt(const std::vector<int>& listening);
+  // Closes those that nobody has asked for.
+  void close_adopted();
+
  private:
   friend class SocketListener;
   // Listeners of one endpoint on several shards, and how many streams each of these shards has.
   struct Group;
 
-  std::mutex mutex_;  // Guards groups_; taken when listeners begin and end, not per connection.
+  int adopted_for(const Endpoint& endpoint);
+
+  std::mutex mutex_;  // Guards groups_ and adopted_; taken when listeners begin and end, not per connection.
   std::vector<std::shared_ptr<Group>> groups_;
+  std::vector<std::pair<Endpoint, int>> adopted_;
 };
 
 }  // namespace facteur::host

@@ -1,5 +1,6 @@
 #include "host/network.hpp"
 
+#include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -385,6 +386,40 @@ TEST_CASE("a stream used on another shard than its own is a bug that is caught")
   };
   Stage stage(2);
   stage.run(Scenario::run(stage));
+}
+
+TEST_CASE("sockets that another process opened are listened on, one for each shard, and connections wait in them") {
+  struct Scenario {
+    static Task<void> run(Stage& stage, Endpoint endpoint) {
+      auto& network = stage.world->network;
+      // Nobody accepts yet: the connection stands in the backlog.
+      auto client = co_await network.connect(endpoint, stage.soon());
+      REQUIRE(client);
+      auto listener = network.listen(endpoint);
+      REQUIRE(listener);
+      CHECK((*listener)->local() == endpoint);
+      auto server = co_await (*listener)->accept();
+      REQUIRE(server);
+      CHECK((*server)->peer().port == (*client)->local().port);
+      listener->reset();
+      // The other one is not asked for: it must not keep connections that nobody will take.
+      network.close_adopted();
+      CHECK(!co_await network.connect(endpoint, stage.soon()));
+    }
+  };
+  Endpoint endpoint = any_port;
+  std::vector<int> sockets{open_listener(endpoint)};
+  REQUIRE(sockets[0] >= 0);
+  sockaddr_in bound{};
+  socklen_t length = sizeof bound;
+  REQUIRE(::getsockname(sockets[0], reinterpret_cast<sockaddr*>(&bound), &length) == 0);
+  endpoint.port = ntohs(bound.sin_port);
+  Stage stage;
+  stage.world->network.adopt(sockets);
+  const int second = open_listener(endpoint);
+  REQUIRE(second >= 0);
+  ::close(second);  // Before the connection, which would go to either.
+  stage.run(Scenario::run(stage, endpoint));
 }
 
 TEST_CASE("what still waits when the world stops is destroyed without a trace") {

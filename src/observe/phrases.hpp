@@ -26,6 +26,7 @@ inline constexpr Phrase all_phrases[] = {
      "Il n'y a pas de filtre d'appels système pour cette machine : le serveur tournera sans"},
     {"check.no_landlock", "This kernel has no Landlock: the server will not be kept to its own files",
      "Ce noyau n'a pas Landlock : le serveur ne sera pas tenu à ses propres fichiers"},
+    {"check.privileges", "Started by you: {}", "Lancé par vous : {}"},
     {"check.sandbox_off", "server.sandbox is false: the server keeps rights that it does not need",
      "server.sandbox est false : le serveur garde des droits dont il n'a pas besoin"},
     {"config.bad", "{} problem(s); nothing was changed", "{} problème(s) ; rien n'a été modifié"},

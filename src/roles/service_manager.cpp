@@ -19,6 +19,7 @@ ServiceManager::ServiceManager() {
   if (path[0] == '@') address.sun_path[0] = '\0';  // A name in the abstract space.
   const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + std::strlen(path));
   fd_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  watches_ = std::getenv("WATCHDOG_USEC") != nullptr;
   // Nothing else can be done about a manager that is not there: it will say that we never became ready.
   static_cast<void>(::connect(fd_, reinterpret_cast<const sockaddr*>(&address), length));
 }
@@ -29,6 +30,10 @@ ServiceManager::~ServiceManager() {
 
 void ServiceManager::tell(std::string_view state) const {
   if (fd_ >= 0) static_cast<void>(::send(fd_, state.data(), state.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+}
+
+void ServiceManager::tell_alive() const {
+  if (watches_) tell("WATCHDOG=1");
 }
 
 }  // namespace facteur::roles

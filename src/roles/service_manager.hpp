@@ -15,9 +15,12 @@ class ServiceManager {
 
   // "READY=1", "STOPPING=1" and the like.
   void tell(std::string_view state) const;
+  // If it wants to hear that we are alive ($WATCHDOG_USEC, WatchdogSec= of the unit): now we are.
+  void tell_alive() const;
 
  private:
   int fd_ = -1;
+  bool watches_ = false;
 };
 
 }  // namespace facteur::roles

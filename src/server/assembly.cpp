@@ -98,7 +98,7 @@ struct Server::Parts {
         load_again(std::move(again)),
         engine(e),
         instance(std::move(id)),
-        certificates(doors.disk, doors.clock, doors.read_file, scope),
+        certificates(doors.disk, doors.clock, doors.read_file, scope, doors.keys),
         budget(most_of(published.get()->limits)),
         directory(engine, doors.shards, doors.random, directory_settings(*published.get())),
         authenticator(directory, doors.shards, doors.clock, doors.random, scope,
@@ -374,6 +374,7 @@ Task<std::string> Server::reload() {
   }
   if (!problems.empty()) {
     p.scope.event("configuration_not_reloaded").level(observe::Level::error).field("problems", problems);
+    if (p.doors.reloaded) p.doors.reloaded(false);
     co_return problems;
   }
   p.published.set(next);
@@ -385,6 +386,7 @@ Task<std::string> Server::reload() {
   p.delivery->reload(delivery::parameters_from(*next), delivery::routing_from(*next));
   p.make_mail_services(*next);
   for (const auto& problem : co_await p.listen(*next)) problems += problem + "\n";
+  if (p.doors.reloaded) p.doors.reloaded(true);
   p.scope.event("configuration_reloaded").field("result", problems.empty() ? "done" : "listeners_missing");
   co_return problems;
 }

@@ -38,8 +38,11 @@ struct Doors {
   world::Random& random;
   world::Shards& shards;
   dns::Resolver& resolver;
-  ReadFile read_file;                                   // Files outside the data folder (certificates). May block.
-  std::string ca_pem{};                                 // Trust anchors for servers we must verify; may be empty.
+  ReadFile read_file;    // Files outside the data folder (certificates). May block.
+  std::string ca_pem{};  // Trust anchors for servers we must verify; may be empty.
+  KeysElsewhere keys{};  // Empty: this process reads certificates and keys itself.
+  // Called on shard 0 after each reload(): whether the configuration that was read is in force now.
+  std::function<void(bool)> reloaded{};
   std::string roles = "one process", sandbox = "none";  // For `facteur status`; no quotes.
   // What the monitoring port shows, and how a value is added to it; empty: nothing is shown.
   std::function<std::string()> metrics{};

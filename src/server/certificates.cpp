@@ -90,7 +90,7 @@ Result<std::vector<crypto::TlsCertificate>> Certificates::read_all(const config:
 }
 
 Result<void> Certificates::load(const config::Config& config) {
-  auto certificates = read_all(config);
+  auto certificates = elsewhere_.keys ? elsewhere_.certificates() : read_all(config);
   if (!certificates) return failed(certificates);
   std::string all;
   for (const auto& c : *certificates) all += c.chain_pem + c.key_pem;
@@ -99,6 +99,7 @@ Result<void> Certificates::load(const config::Config& config) {
   if (mark == loaded_) return {};
   crypto::TlsServerContext::Options options;
   options.certificates = std::move(*certificates);
+  options.keys = elsewhere_.keys;
   auto context = crypto::TlsServerContext::make(options);
   if (!context) return failed(context);
   if (!loaded_.empty()) scope_.event("certificates_reloaded").field("count", options.certificates.size());

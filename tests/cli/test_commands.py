@@ -29,7 +29,7 @@ class CommandsTest(unittest.TestCase):
         self.config = self.home / "facteur.toml"
         self.port = free_port()
         self.base = (f'hostname = "mx.example.org"\ndomains = ["example.org"]\npostmaster = "anne@example.org"\n'
-                     f'[server]\ndata = "{self.home}/data"\n[dns]\nmode = "zone"\nzone_file = "{self.home}/zone"\n'
+                     f'[server]\ndata = "{self.home}/data"\nprocesses = "one"\n[dns]\nmode = "zone"\nzone_file = "{self.home}/zone"\n'
                      f'[[listener]]\nprotocol = "exchanger"\naddress = "127.0.0.1"\nport = {self.port}\n')
         (self.home / "zone").write_text("")
         self.config.write_text(self.base)

@@ -14,6 +14,9 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FACTEUR = os.environ.get("FACTEUR", str(ROOT / "build/release/facteur"))
 PASSWORD = "correct horse"
+# The suites can be run with the server apart from its keys, as root: FACTEUR_PROCESSES=three.
+PROCESSES = os.environ.get("FACTEUR_PROCESSES", "one")
+USER = os.environ.get("FACTEUR_USER", "nobody")
 
 
 def free_ports(count):
@@ -66,18 +69,28 @@ class Server:
             listeners += ["[[listener]]", 'address = "127.0.0.1"', f"port = {port}", f'protocol = "{protocol}"', f'tls = "{tls}"',
                           "plaintext_login = true" if tls == "starttls" and protocol != "exchanger" else "", ""]
         self.metrics = ports[-1]
-        text += ["[server]", f'data = "{self.data}"', f'metrics = "127.0.0.1:{self.metrics}"', ""]
+        text += ["[server]", f'data = "{self.data}"', f'processes = "{PROCESSES}"', f'metrics = "127.0.0.1:{self.metrics}"',
+                 f'user = "{USER}"', ""]
+        if PROCESSES == "three":  # Another user must find the way.
+            self.home.chmod(0o755)
         self.config.write_text("\n".join(text) + more + "\n" + "\n".join(listeners))
         self.process = None
         self.start()
         for name in accounts:
             self.facteur("account", "add", f"{name}@{domain}", stdin=PASSWORD + "\n")
 
+    def starts(self):
+        """How often the server has said that it has started; a keeper's ports are open before."""
+        return self.log.read_text().count('"server_started"') if self.log.exists() else 0
+
     def start(self):
+        before = self.starts()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([FACTEUR, "serve", "-c", self.config], stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL)
         wait_for(lambda: self.process.poll() is not None or all(listens(getattr(self, p[0])) for p in self.PROTOCOLS))
+        if PROCESSES == "three":
+            wait_for(lambda: self.process.poll() is not None or self.starts() > before)
         if self.process.poll() is not None:
             raise AssertionError("facteur ended at start:\n" + self.log.read_text())
 

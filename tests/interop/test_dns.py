@@ -19,6 +19,7 @@ class Names:
     def __init__(self):
         self.port = free_ports(1)[0]
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="nsd-interop-"))
+        self.home.chmod(0o755)  # The server may be another user.
         self.anchors = self.home / "anchors"
         self.anchors.write_text("")
         self.zones = []

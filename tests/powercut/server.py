@@ -71,7 +71,7 @@ class Server:
         self.sink = Sink(BASE_PORT + 20)
         self.dead = Sink(BASE_PORT + 21, hangs=True)
         text = [f'hostname = "mx.{load.DOMAIN}"', f'domains = ["{load.DOMAIN}"]',
-                f'postmaster = "smtp@{load.DOMAIN}"', "[server]", f'data = "{self.data}"', 'log_level = "warning"',
+                f'postmaster = "smtp@{load.DOMAIN}"', "[server]", f'data = "{self.data}"', 'processes = "one"', 'log_level = "warning"',
                 # Passwords cost little here: hundreds of lives log in anew.
                 "[directory]", "argon2_memory = 8388608", "argon2_passes = 1",
                 "[limits]", "connections_per_address = 1000", "messages_per_connection = 1000000", more,

@@ -99,7 +99,7 @@ class Starts(unittest.TestCase):
         self.config = self.home / "facteur.toml"
         self.data = self.home / "data"
         self.config.write_text(f'hostname = "mx.example.org"\ndomains = ["example.org"]\npostmaster = "a@example.org"\n'
-                               f'[server]\ndata = "{self.data}"\n#\n[[listener]]\naddress = "127.0.0.1"\nport = {port}\n'
+                               f'[server]\ndata = "{self.data}"\nprocesses = "one"\n#\n[[listener]]\naddress = "127.0.0.1"\nport = {port}\n'
                                'protocol = "imap"\ntls = "implicit"\n')
 
     def start(self, **environment):

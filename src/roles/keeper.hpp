@@ -1,0 +1,39 @@
+// The keeper: binds ports, starts "keys" and "server", starts them again when they die, passes signals on. It reads the
+// administrator's configuration and messages of one octet, nothing from outside. As root it is the only process that
+// could become somebody else.
+//
+// It holds the listening sockets for as long as it lives: while the server starts anew, connections wait in their
+// backlog and none is refused.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ip_address.hpp"
+#include "observe/event.hpp"
+#include "roles/identity.hpp"
+
+namespace facteur::roles {
+
+struct Port {
+  Endpoint endpoint;
+  unsigned sockets = 1;  // That listen on it (SO_REUSEPORT).
+};
+
+struct KeeperOptions {
+  observe::Sink& sink;
+  std::vector<std::string> arguments;  // Of both roles, the program's name first.
+  // What to listen on, as the configuration says now; nothing if it cannot be read: all stays as it is.
+  std::function<std::optional<std::vector<Port>>()> ports;
+  unsigned shards = 1;        // Of the server, however often it starts.
+  unsigned key_channels = 1;  // Questions that the server can ask the keys at once.
+  std::optional<User> user;   // Whom the server becomes; nothing: all run as the user that started the keeper.
+  std::string data;           // The data folder, for the user; made if it is not there. keys/ in it is root's.
+};
+
+// Runs until SIGTERM or SIGINT, or until the server cannot even start; the exit code of the program.
+int keep(const KeeperOptions& options);
+
+}  // namespace facteur::roles
