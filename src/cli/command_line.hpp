@@ -55,6 +55,7 @@ void add_alias_commands(CommandLine& line);
 void add_queue_commands(CommandLine& line);
 void add_moving_commands(CommandLine& line);  // import, export
 void add_message_commands(CommandLine& line);
+void add_compose_commands(CommandLine& line, CLI::App* parent);  // Of message.
 void add_undelete_commands(CommandLine& line);
 void add_guesses_commands(CommandLine& line);
 void add_backup_commands(CommandLine& line);  // backup, verify, restore

@@ -19,6 +19,7 @@ void add_message_commands(CommandLine& line) {
   on_file("headers", message_headers);
   on_file("trace", trace);
   on_file("verify", message_verify);
+  add_compose_commands(line, parent);
 }
 
 void add_moving_commands(CommandLine& line) {

@@ -183,28 +183,34 @@ SmtpConnection::Peer Remote::peer_of(const Route& route, const Route::Host& host
   return peer;
 }
 
+Bytes Remote::Converted::together(const store::Content& content) {
+  if (content.pieces().size() == 1) return content.pieces().front();
+  if (copy.empty()) copy = content.text();
+  return copy;
+}
+
 // What the peer cannot carry is converted, or returned: RFC 6152 §3, RFC 6531 §3.2.
 std::optional<Outcome> Remote::fit_content(const Parcel& parcel, smtp::Transaction& transaction,
-                                           std::string& converted) const {
+                                           Converted& converted) const {
   const auto& extensions = connection_->extensions();
   if (transaction.parameters.smtputf8 && !extensions.smtputf8) {
     // Some clients ask for SMTPUTF8 always: what does not need it is ordinary mail.
-    const std::string text = parcel.envelope.prefix + parcel.content.text();
-    transaction.parameters.smtputf8 = message::needs_utf8_transport(text);
+    transaction.parameters.smtputf8 = message::has_eight_bit(parcel.envelope.prefix) ||
+                                      message::needs_utf8_transport(converted.together(parcel.content));
   }
   const bool eight_bit = std::ranges::any_of(transaction.content, message::has_eight_bit);
   if (!eight_bit) return std::nullopt;
   transaction.parameters.body_8bit = true;  // Whether the client has said so or not.
   if (extensions.body_8bit || transaction.parameters.smtputf8) return std::nullopt;
-  auto seven_bit = message::to_seven_bit(parcel.content.text());
+  auto seven_bit = message::seven_bit_pieces(converted.together(parcel.content));
   if (!seven_bit) {
     return permanent("5.6.3", "The other server takes 7-bit mail only, and this message must not be converted: " +
                                   std::string(message::reason_of(seven_bit.error())));
   }
-  converted = std::move(*seven_bit);
+  converted.pieces = std::move(*seven_bit);
   transaction.content.clear();
   if (!parcel.envelope.prefix.empty()) transaction.content.push_back(parcel.envelope.prefix);
-  transaction.content.push_back(converted);
+  for (const Bytes piece : converted.pieces.pieces()) transaction.content.push_back(piece);
   transaction.parameters.body_8bit = false;
   return std::nullopt;
 }
@@ -221,7 +227,7 @@ Task<std::vector<Outcome>> Remote::converse(const Parcel& parcel) {
   // Borrowed from the parcel, which lives until this task ends.
   if (!parcel.envelope.prefix.empty()) transaction.content.push_back(parcel.envelope.prefix);
   for (const Bytes piece : parcel.content.pieces()) transaction.content.push_back(piece);
-  std::string converted;  // Also borrowed.
+  Converted converted;  // Also borrowed.
   if (auto refused = fit_content(parcel, transaction, converted)) {
     co_return std::vector<Outcome>(parcel.to.size(), std::move(*refused));
   }

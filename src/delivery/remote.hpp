@@ -11,6 +11,7 @@
 #include "delivery/delivery.hpp"
 #include "delivery/outcome.hpp"
 #include "delivery/smtp_connection.hpp"
+#include "message/seven_bit.hpp"
 #include "queue/queue.hpp"
 #include "routing/routing.hpp"
 
@@ -61,9 +62,15 @@ class Remote {
   Task<Tried<std::unique_ptr<SmtpConnection>>> connect(const Route& route);
   Task<Tried<std::unique_ptr<SmtpConnection>>> try_host(const Route& route, const Route::Host& host, std::size_t& left);
   Task<std::vector<Outcome>> converse(const Parcel& parcel);
+  // What a conversion needs to live on: the text in one stretch, which reading wants, if the store has it in several,
+  // and what was written anew.
+  struct Converted {
+    std::string copy;
+    message::SevenBitPieces pieces;
+    Bytes together(const store::Content& content);  // Borrowed from `content` or this.
+  };
   // Makes the content fit for the peer; `converted` is what the transaction then borrows. An outcome: it cannot be.
-  std::optional<Outcome> fit_content(const Parcel& parcel, smtp::Transaction& transaction,
-                                     std::string& converted) const;
+  std::optional<Outcome> fit_content(const Parcel& parcel, smtp::Transaction& transaction, Converted& converted) const;
   Outcome conclude(const smtp::RecipientResult& result) const;
 
   bool is_us(const IpAddress& address) const;

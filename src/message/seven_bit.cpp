@@ -23,13 +23,15 @@ bool quote(const ContentType& type, Bytes octets) {
   return octets.size() + 2 * coded <= octets.size() / 3 * 4 + 64;
 }
 
-class Converter {
- public:
-  explicit Converter(Bytes message) : message_(message), tree_(parse_mime(message)) {}
+}  // namespace
 
-  std::expected<std::string, Unconvertible> run() {
+class SevenBitConverter {
+ public:
+  explicit SevenBitConverter(Bytes message) : message_(message), tree_(parse_mime(message)) {}
+
+  std::expected<SevenBitPieces, Unconvertible> run() {
     if (tree_.truncated) return std::unexpected(Unconvertible::damaged);
-    out_.reserve(message_.size() + message_.size() / 4);
+    out_.message_ = message_;
     write(0);
     if (wrong_) return std::unexpected(*wrong_);
     return std::move(out_);
@@ -54,7 +56,7 @@ class Converter {
     const Bytes body = body_of(part);
     if (!needs_encoding(body)) {
       write_header(part, "7bit", false);
-      out_.append(body);
+      out_.keep(message_, body);
       return;
     }
     if (part.content_type.is("message", "partial")) return refuse(Unconvertible::partial);
@@ -62,7 +64,7 @@ class Converter {
     const std::string octets = decode(body, part.encoding);
     const bool quoted = quote(part.content_type, octets);
     write_header(part, quoted ? "quoted-printable" : "base64", true);
-    out_.append(quoted ? encode_quoted_printable(octets) : encode_base64_lines(octets));
+    out_.write(quoted ? encode_quoted_printable(octets) : encode_base64_lines(octets));
   }
 
   void write_multipart(std::uint32_t index) {
@@ -73,7 +75,8 @@ class Converter {
       if (needs_encoding(body_of(part))) {
         return refuse(type.subtype == "signed" ? Unconvertible::signed_part : Unconvertible::encrypted_part);
       }
-      out_.append(header_of(part)).append(body_of(part));
+      out_.keep(message_, header_of(part));
+      out_.keep(message_, body_of(part));
       return;
     }
     write_header(part, "7bit", false);
@@ -93,13 +96,15 @@ class Converter {
       const Bytes line = text.substr(0, end);
       text.remove_prefix(end);
       if (!needs_encoding(line)) {
-        out_.append(line);
+        out_.keep(message_, line);
       } else if (line.starts_with("--")) {
         return refuse(Unconvertible::damaged);
       } else {
-        for (const char c : line.substr(0, longest_line))
-          out_ += static_cast<unsigned char>(c) >= 0x80 || c == '\0' ? '?' : c;
-        if (line.size() > longest_line) out_.append("\r\n");
+        std::string cleaned(line.substr(0, longest_line));
+        std::ranges::replace_if(
+            cleaned, [](char c) { return static_cast<unsigned char>(c) >= 0x80 || c == '\0'; }, '?');
+        out_.write(cleaned);
+        if (line.size() > longest_line) out_.write("\r\n");
       }
     }
   }
@@ -121,14 +126,14 @@ class Converter {
       const bool replace =
           label && (always || part.encoding == Encoding::eight_bit || part.encoding == Encoding::binary);
       if (!replace) {
-        out_.append(field.whole);
+        out_.keep(message_, field.whole);
       } else if (!labelled) {
         append_field("Content-Transfer-Encoding", encoding);
       }
       labelled = labelled || label;
     }
     if (always) {
-      if (!out_.empty() && !out_.ends_with('\n')) out_.append("\r\n");
+      if (!header.substr(0, end).empty() && !header.substr(0, end).ends_with('\n')) out_.write("\r\n");
       const bool top = part.parent == Part::none || tree_.parts[part.parent].kind == Part::Kind::message;
       if (top && !mime) append_field("MIME-Version", "1.0");
       if (top && !typed) {
@@ -139,11 +144,15 @@ class Converter {
       if (!labelled) append_field("Content-Transfer-Encoding", encoding);
     }
     const Bytes rest = header.substr(end);
-    out_.append(always && rest.empty() ? Bytes("\r\n") : rest);
+    if (always && rest.empty()) {
+      out_.write("\r\n");
+    } else {
+      out_.keep(message_, rest);
+    }
   }
 
   void append_field(std::string_view name, std::string_view value) {
-    out_.append(name).append(": ").append(value).append("\r\n");
+    out_.write(std::string(name).append(": ").append(value).append("\r\n"));
   }
   void refuse(Unconvertible why) {
     if (!wrong_) wrong_ = why;
@@ -151,11 +160,36 @@ class Converter {
 
   Bytes message_;
   PartTree tree_;
-  std::string out_;
+  SevenBitPieces out_;
   std::optional<Unconvertible> wrong_;
 };
 
-}  // namespace
+void SevenBitPieces::keep(Bytes from, Bytes part) {
+  if (part.empty()) return;
+  const auto offset = static_cast<std::size_t>(part.data() - from.data());
+  if (!list_.empty() && !list_.back().own && list_.back().offset + list_.back().length == offset) {
+    list_.back().length += part.size();
+  } else {
+    list_.push_back({offset, part.size(), false});
+  }
+}
+
+void SevenBitPieces::write(Bytes text) {
+  if (text.empty()) return;
+  if (!list_.empty() && list_.back().own) {
+    list_.back().length += text.size();
+  } else {
+    list_.push_back({written_.size(), text.size(), true});
+  }
+  written_.append(text);
+}
+
+std::vector<Bytes> SevenBitPieces::pieces() const {
+  std::vector<Bytes> out;
+  out.reserve(list_.size());
+  for (const auto& one : list_) out.push_back((one.own ? Bytes(written_) : message_).substr(one.offset, one.length));
+  return out;
+}
 
 bool has_eight_bit(Bytes text) {
   return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
@@ -197,7 +231,18 @@ std::string_view reason_of(Unconvertible why) {
   return "it is damaged";
 }
 
-std::expected<std::string, Unconvertible> to_seven_bit(Bytes message) { return Converter(message).run(); }
+std::expected<SevenBitPieces, Unconvertible> seven_bit_pieces(Bytes message) {
+  return SevenBitConverter(message).run();
+}
+
+std::expected<std::string, Unconvertible> to_seven_bit(Bytes message) {
+  const auto made = seven_bit_pieces(message);
+  if (!made) return std::unexpected(made.error());
+  std::string out;
+  out.reserve(message.size() + message.size() / 4);
+  for (const Bytes piece : made->pieces()) out.append(piece);
+  return out;
+}
 
 bool needs_utf8_transport(Bytes message) {
   const PartTree tree = parse_mime(message);

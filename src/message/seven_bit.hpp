@@ -2,9 +2,12 @@
 // transfer encoding, and everything else stays as it is.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.hpp"
 
@@ -31,6 +34,28 @@ std::string_view reason_of(Unconvertible why);
 // allowed with SMTPUTF8 only, and others have sent them all the same. A message without MIME fields gets them
 // (charset "unknown-8bit" of RFC 1428 unless it is UTF-8).
 std::expected<std::string, Unconvertible> to_seven_bit(Bytes message);
+
+// The same as pieces in their order, of which only those that had to be written anew take memory: a message whose files
+// are in base64 already costs what its texts do.
+class SevenBitPieces {
+ public:
+  std::vector<Bytes> pieces() const;  // Borrowed from the message and from this object.
+
+ private:
+  friend class SevenBitConverter;
+  struct Piece {
+    std::size_t offset = 0;  // Of the message, or of written_.
+    std::size_t length = 0;
+    bool own = false;
+  };
+  void keep(Bytes from, Bytes part);
+  void write(Bytes text);
+
+  Bytes message_;
+  std::string written_;
+  std::vector<Piece> list_;
+};
+std::expected<SevenBitPieces, Unconvertible> seven_bit_pieces(Bytes message);
 
 // Whether a header, of the message or of a part, has octets above 127, or a part is message/global that no transfer
 // encoding protects: then the message needs SMTPUTF8 (RFC 6532 §3.7), else it is ordinary mail whatever was asked for.

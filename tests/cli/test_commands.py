@@ -1,6 +1,10 @@
 """The program as its operators use it: subcommands, exit codes, with and without a running server."""
+import contextlib
+import email
+import email.policy
 import imaplib
 import json
+import mailbox
 import os
 import pathlib
 import re
@@ -171,6 +175,70 @@ class CommandsTest(unittest.TestCase):
         self.assertEqual(bad.returncode, 1)
         self.assertIn("Date", bad.stdout)
         self.assertEqual(self.run_it("message", "show", str(self.home / "none")).returncode, 1)
+
+    def test_composing_a_message(self):
+        files = {"text": "Bonjour,\nvoilà.\n", "html": "<p>voilà <img src=\"cid:logo@example.org\">",
+                 "logo.png": "PNG", "été.pdf": "PDF" * 3000, "parent": "Return-Path: <zoe@b.example>\r\n"
+                 "From: =?utf-8?q?Zo=C3=A9?= <zoe@b.example>\r\nTo: anne@example.org, x@b.example\r\n"
+                 "Subject: Re: =?utf-8?q?l'=C3=A9t=C3=A9?=\r\n"
+                 "Message-ID: <p@b.example>\r\nReferences: <o@b.example>\r\n"
+                 "Disposition-Notification-To: zoe@b.example\r\n\r\none\r\n"}
+        for name, text in files.items():
+            (self.home / name).write_bytes(text.encode())
+        at = lambda name: str(self.home / name)
+        compose = ["message", "compose", "--from", "Anne Wei <anne@example.org>"]
+        done = subprocess.run(
+            [FACTEUR, *compose, "--to", "Zoé <zoe@b.example>, x@b.example", "--bcc", "secret@b.example", "--subject", "Été",
+             "--text", at("text"), "--html", at("html"), "--inline", "logo@example.org=" + at("logo.png"),
+             "--attach", at("été.pdf"), "--forward", at("parent"), "--request-receipt"], capture_output=True, check=True)
+        message = email.message_from_bytes(done.stdout, policy=email.policy.SMTP)
+        self.assertEqual([part.get_content_type() for part in message.walk()],
+                         ["multipart/mixed", "multipart/alternative", "text/plain", "multipart/related", "text/html",
+                          "image/png", "application/pdf", "message/rfc822", "text/plain"])
+        self.assertEqual(message["Subject"], "Été")
+        self.assertEqual(message["To"].addresses[0].display_name, "Zoé")
+        self.assertNotIn(b"secret", done.stdout)
+        parts = list(message.walk())
+        self.assertEqual(parts[6].get_filename(), "été.pdf")
+        self.assertEqual(parts[6].get_payload(decode=True).decode(), files["été.pdf"])
+        self.assertEqual(self.run_it("message", "verify", "-", stdin=done.stdout.decode()).returncode, 0)
+        told = json.loads(self.good(*compose, "--to", "a@b.example", "--bcc", "secret@b.example", "--json"))
+        self.assertEqual((told["recipients"], told["sender"]), (["a@b.example", "secret@b.example"], "anne@example.org"))
+        reply = email.message_from_string(self.good(*compose, "--reply-to-message", at("parent"), "--all", "--quote",
+                                                    "--text", at("text"), "--flowed"), policy=email.policy.SMTP)
+        self.assertEqual((reply["In-Reply-To"], reply["References"]), ("<p@b.example>", "<o@b.example> <p@b.example>"))
+        self.assertEqual((reply["Subject"], reply["Cc"]), ("Re: l'été", "x@b.example"))
+        self.assertEqual(reply.get_param("format"), "flowed")
+        self.assertIn("> one", reply.get_content())
+        # Pieces in an mbox, taken apart by another program and put together by ours, in another order.
+        (self.home / "pieces").write_text(self.good(*compose, "--to", "a@b.example", "--attach", at("été.pdf"), "--split", "4 KiB"))
+        names = []
+        with contextlib.closing(mailbox.mbox(self.home / "pieces")) as pieces:
+            for number, key in enumerate(pieces.keys()):
+                names.insert(0, at(f"piece{number}"))
+                pathlib.Path(names[0]).write_bytes(pieces.get_bytes(key))
+        self.assertGreater(len(names), 3)
+        whole = email.message_from_string(self.good("message", "join", *names), policy=email.policy.SMTP)
+        self.assertEqual(list(whole.walk())[1].get_payload(decode=True).decode(), files["été.pdf"])
+        self.assertIn("Pieces are missing", self.run_it("message", "join", *names[1:]).stderr)
+
+        receipt = email.message_from_string(self.good("message", "receipt", at("parent"), "--from", "anne@example.org",
+                                                      "--automatic", "--lang", "fr"), policy=email.policy.SMTP)
+        self.assertEqual((receipt.get_param("report-type"), receipt["Subject"]), ("disposition-notification", "Lu : Re: l'été"))
+        (self.home / "parent").write_bytes(files["parent"].replace("<zoe@b.example>", "<>", 1).encode())
+        refused = self.run_it("message", "receipt", at("parent"), "--from", "anne@example.org")
+        self.assertEqual((refused.returncode, "no sender" in refused.stderr), (1, True), refused.stderr)
+        report = email.message_from_string(self.good("message", "complaint", at("parent"), "--from", "anne@example.org",
+                                                     "--to", "abuse@b.example", "--kind", "fraud"))
+        self.assertEqual(report.get_param("report-type"), "feedback-report")
+        self.assertIn("Feedback-Type: fraud", report.as_string())
+        # Nothing given can become a line of the header.
+        for bad in (["--subject", "a\r\nBcc: x@y.example"], ["--to", "a@b.example\r\nX: y"], ["--to", "nobody"],
+                    ["--inline", "x"], ["--inline", "a b=" + at("logo.png")], ["--attach", at("none")],
+                    ["--to", "é@b.example"], ["--split", "many"]):
+            refused = self.run_it(*compose, *bad)
+            self.assertIn(refused.returncode, (1, 2), bad)
+            self.assertEqual((refused.stdout, bool(refused.stderr)), ("", True), bad)
 
     def test_configuration(self):
         self.good("config", "check")
