@@ -8,8 +8,8 @@
 #include "base/ascii.hpp"
 #include "mailbox/keys.hpp"
 #include "mailbox/paths.hpp"
+#include "mailbox/repair.hpp"
 #include "mailbox/rows.hpp"
-#include "mailbox/transaction.hpp"
 
 namespace facteur::mailbox {
 namespace {
@@ -362,16 +362,7 @@ Result<std::vector<std::string>> check_account(const KeyValue& from, AccountId a
   // Runs of flags hold already, but single records do not know them yet: they are carried into a layer, and that is
   // what must be right.
   Layer carried(from);
-  while (!state->runs.empty()) {
-    const MailboxId mailbox = state->runs.begin()->first;
-    Transaction transaction(account, *state, carried, {});
-    auto next = transaction.carry_some(mailbox, Uid{}, SIZE_MAX);
-    store::Batch batch;
-    auto effects = next ? transaction.finish(batch) : Result<Effects>(failed(next));
-    if (!effects) return failed(effects);
-    state->apply(*effects);
-    carried.take(transaction.take_layer(), 1);
-  }
+  if (auto done = carry_all_runs(carried, account); !done) return failed(done);
   return Checker(carried, account).run();
 }
 
