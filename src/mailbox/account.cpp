@@ -291,6 +291,15 @@ bool Account::idle() {
   return in_flight_.empty() && watchers_.empty() && shown_.empty() && !turn_.taken();
 }
 
+void Account::start_anew() {
+  forget();
+  for (auto& [mailbox, bells] : watchers_) {
+    for (const auto& watcher : bells) {
+      if (const auto bell = watcher.lock()) Bell::ring(bell);
+    }
+  }
+}
+
 void Account::forget() {
   working_.reset();
   published_.reset();

@@ -89,6 +89,7 @@ class Account {
   void watch(MailboxId mailbox, std::shared_ptr<Bell> bell);
   bool idle();           // Nothing is under way and nobody watches.
   void forget();         // After the account was removed.
+  void start_anew();     // After a repair: forgets, and rings all bells, for anything may be other than it was shown.
   Task<void> drained();  // Until no commit is on its way; with the turn held.
 
   void report(Bytes key, std::string_view what) const;

@@ -42,7 +42,8 @@ inline constexpr std::string_view bad_mailbox_name = "F-2104";
 inline constexpr std::string_view mailbox_has_children = "F-2105";  // And is \NoSelect itself: RFC 9051 §6.3.5.
 inline constexpr std::string_view mailbox_is_inbox = "F-2106";      // INBOX cannot be deleted.
 inline constexpr std::string_view role_taken = "F-2108";
-inline constexpr std::string_view limit_reached = "F-2107";  // Too many mailboxes or keywords in one account.
+inline constexpr std::string_view lost_and_found = "lost+found";  // The mailbox where rescue() files.
+inline constexpr std::string_view limit_reached = "F-2107";       // Too many mailboxes or keywords in one account.
 
 // Where one copy goes.
 struct Placing {
@@ -183,6 +184,29 @@ class Mailboxes {
     std::uint64_t forgotten = 0;  // Tombstones.
   };
   virtual Task<Result<Housekept>> housekeep(AccountId account, UtcTime deleted_before, UtcTime tombstones_before) = 0;
+
+  // ---- fsck
+  // Whether the records of an account agree (DATA-MODEL.md section 5), and makes them agree again if asked
+  // (repair.hpp). Looking disturbs nobody; during a repair the account's other changes wait, and afterwards all is read
+  // anew.
+  struct Checked {
+    std::vector<std::string> problems;      // What is wrong, one sentence each; 1,000 at most.
+    std::vector<std::string> left;          // The same after the repair.
+    std::map<char, std::uint64_t> records;  // To be written or removed (written, after a repair), by subspace.
+    std::uint64_t lost = 0;                 // Messages that left their mailbox; rescue() files them again.
+  };
+  virtual Task<Result<Checked>> check(AccountId account, bool repair) = 0;
+  // All that have records, whether the directory knows them or not. Ascending.
+  virtual Task<Result<std::vector<AccountId>>> stored_accounts() = 0;
+  // Contents that are kept for items which are not there any more. Nothing but damage makes one.
+  struct Orphan {
+    AccountId account;
+    ItemId item;
+    BlobId blob;
+  };
+  virtual Task<Result<std::vector<Orphan>>> orphans() = 0;
+  // Files it as a message in the mailbox lost+found of `into`, and ends the old reference in the same commit.
+  virtual Task<Result<Placed>> rescue(Orphan orphan, AccountId into) = 0;
 
   // Resumes when no work of its own is under way any more (packing of structure records): before the engine goes.
   virtual Task<void> finished() = 0;

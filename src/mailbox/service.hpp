@@ -60,6 +60,10 @@ class Service final : public Mailboxes {
   Task<Result<std::vector<Deleted>>> deleted(AccountId account) override;
   Task<Result<std::vector<Placed>>> undelete(AccountId account, std::vector<Uid> ids) override;
   Task<Result<Housekept>> housekeep(AccountId account, UtcTime deleted_before, UtcTime tombstones_before) override;
+  Task<Result<Checked>> check(AccountId account, bool repair) override;
+  Task<Result<std::vector<AccountId>>> stored_accounts() override;
+  Task<Result<std::vector<Orphan>>> orphans() override;
+  Task<Result<Placed>> rescue(Orphan orphan, AccountId into) override;
   Task<void> finished() override;
 
  private:
@@ -133,6 +137,9 @@ class Service final : public Mailboxes {
   Task<Result<std::vector<Deleted>>> deleted_here(AccountId account);
   Task<Result<std::vector<Placed>>> undelete_here(AccountId account, std::vector<Uid> ids);
   Task<Result<Housekept>> housekeep_here(AccountId account, UtcTime deleted_before, UtcTime tombstones_before);
+
+  Task<Result<Checked>> check_here(AccountId account, bool repair);
+  Task<Result<void>> write_repair(AccountId account, Checked& checked);
 
   Prepared prepare(NewMessage message, const std::vector<Placing>& placings) const;
   static void add_blob(store::Batch& batch, Prepared& prepared);

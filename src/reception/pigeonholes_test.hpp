@@ -131,6 +131,12 @@ class Pigeonholes : public mailbox::Mailboxes {
     return nothing<std::vector<mailbox::Placed>>();
   }
   Task<void> finished() override { co_return; }
+  Task<Result<Checked>> check(mailbox::AccountId, bool) override { return nothing<Checked>(); }
+  Task<Result<std::vector<mailbox::AccountId>>> stored_accounts() override {
+    return nothing<std::vector<mailbox::AccountId>>();
+  }
+  Task<Result<std::vector<Orphan>>> orphans() override { return nothing<std::vector<Orphan>>(); }
+  Task<Result<mailbox::Placed>> rescue(Orphan, mailbox::AccountId) override { return nothing<mailbox::Placed>(); }
   Task<Result<Housekept>> housekeep(mailbox::AccountId, UtcTime, UtcTime) override { return nothing<Housekept>(); }
 
  private:

@@ -367,6 +367,11 @@ void Core::forgive(const BlobId& id) {
   damaged_blobs_.erase(found);
 }
 
+void Core::forgive(const std::string& where) {
+  const std::lock_guard lock(quarantine_mutex_);
+  quarantine_.erase(where);
+}
+
 bool Core::is_quarantined(const BlobId& id) const {
   const std::lock_guard lock(quarantine_mutex_);
   return damaged_blobs_.contains(id);

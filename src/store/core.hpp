@@ -82,7 +82,8 @@ class Core {
   // ---- quarantine
   void quarantine(std::string where, std::string why);
   void quarantine_blob(const BlobId& id, const Position& at, const Failure& why);
-  void forgive(const BlobId& id);  // It has been stored again.
+  void forgive(const BlobId& id);          // It has been stored again.
+  void forgive(const std::string& where);  // What was there has been looked after.
   std::vector<Engine::Corrupt> quarantined() const;
   bool is_quarantined(const BlobId& id) const;
 
@@ -102,6 +103,7 @@ class Core {
   std::uint64_t commits_seen = 0, groups_seen = 0;  // By the background.
   std::uint64_t replayed_bytes = 0;
   bool rebuilt = false;
+  std::atomic<bool> rebuild_told{false};  // A check with repair has said so.
 
  private:
   using Group = std::vector<std::shared_ptr<Submission>>;
@@ -140,13 +142,13 @@ struct PoolWork : Waiting {
   std::optional<T> value;
 };
 
-// Runs `work` (giving a value) on the pool. The coroutine may be destroyed meanwhile; `work` must own what it needs.
+// Runs `work` (giving a value) on a lane. The coroutine may be destroyed meanwhile; `work` must own what it needs.
 template <class Work>
-Task<std::invoke_result_t<Work&>> on_pool(std::shared_ptr<Core> core, Work work) {
+Task<std::invoke_result_t<Work&>> on_lane(std::shared_ptr<Core> core, world::Shards::Lane lane, Work work) {
   using T = std::invoke_result_t<Work&>;
   auto state = std::make_shared<PoolWork<T>>();
-  auto enter = [core, state, &work] {
-    core->parameters.shards.offload(world::Shards::Lane::pool, [core, state, work = std::move(work)]() mutable {
+  auto enter = [core, state, lane, &work] {
+    core->parameters.shards.offload(lane, [core, state, work = std::move(work)]() mutable {
       state->value.emplace(work());
       resume_all(core->parameters.shards, std::vector<std::shared_ptr<PoolWork<T>>>{state});
     });
@@ -154,6 +156,10 @@ Task<std::invoke_result_t<Work&>> on_pool(std::shared_ptr<Core> core, Work work)
   Arrival arrival(core->parameters.shards, state, std::move(enter));
   co_await arrival;
   co_return std::move(*state->value);
+}
+template <class Work>
+Task<std::invoke_result_t<Work&>> on_pool(std::shared_ptr<Core> core, Work work) {
+  return on_lane(std::move(core), world::Shards::Lane::pool, std::move(work));
 }
 
 }  // namespace facteur::store

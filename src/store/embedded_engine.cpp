@@ -5,6 +5,7 @@
 #include "base/assert.hpp"
 #include "base/base64.hpp"
 #include "crypto/hash.hpp"
+#include "store/embedded_check.hpp"
 #include "store/key.hpp"
 #include "store/maintenance.hpp"
 #include "store/start.hpp"
@@ -193,6 +194,10 @@ class Embedded final : public EmbeddedEngine {
       next = std::move(seen->next);
     }
     co_return report;
+  }
+
+  std::unique_ptr<Check> check(bool repair) override {
+    return std::make_unique<EmbeddedCheck>(core_, background_, repair);
   }
 
   Task<void> maintain(bool thorough) override { return maintain_once(core_, *background_, thorough); }

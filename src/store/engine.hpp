@@ -20,6 +20,7 @@
 #include "base/bytes.hpp"
 #include "base/result.hpp"
 #include "base/task.hpp"
+#include "store/check.hpp"
 #include "store/ids.hpp"
 
 namespace facteur::store {
@@ -154,6 +155,13 @@ class Engine {
     std::string why;
   };
   virtual std::vector<Corrupt> quarantined() const = 0;
+
+  // fsck (store/check.hpp); `repair`: what can be mended is. nullptr: this engine has nothing on a disk. The engine
+  // must outlive it.
+  virtual std::unique_ptr<Check> check(bool repair) {
+    static_cast<void>(repair);
+    return nullptr;
+  }
 };
 
 }  // namespace facteur::store

@@ -11,20 +11,18 @@ namespace facteur::store {
 
 namespace {
 
-constexpr std::string_view map_path = "index/map";
-constexpr std::string_view new_path = "index/map.new";
 constexpr Bytes map_magic = "FACTMAP1";
 
 class MapIndex final : public Index {
  public:
-  MapIndex(world::Disk& disk, world::Random& random, unsigned persist_one_in)
-      : disk_(disk), random_(random), persist_one_in_(persist_one_in) {}
+  MapIndex(world::Disk& disk, world::Random& random, unsigned persist_one_in, std::string folder)
+      : disk_(disk), random_(random), persist_one_in_(persist_one_in), folder_(std::move(folder)) {}
 
   Result<void> load() {
-    auto there = disk_.exists(map_path);
+    auto there = disk_.exists(map_path());
     if (!there) return failed(there);
     if (!*there) return {};
-    auto file = disk_.open(map_path, world::Disk::Mode::read);
+    auto file = disk_.open(map_path(), world::Disk::Mode::read);
     if (!file) return failed(file);
     auto size = (*file)->size();
     if (!size) return failed(size);
@@ -63,15 +61,15 @@ class MapIndex final : public Index {
       return true;
     });
     if (!scanned) return scanned;
-    auto file = disk_.open(new_path, world::Disk::Mode::create);
+    auto file = disk_.open(new_path(), world::Disk::Mode::create);
     if (!file) return failed(file);
     if (auto emptied = (*file)->truncate(0); !emptied) return emptied;
     const std::string head = Key().raw(map_magic).u32(crypto::crc32c(body)).take();
     const Bytes pieces[] = {head, body};
     if (auto written = (*file)->write_at(0, pieces); !written) return written;
     if (auto synced = (*file)->sync(); !synced) return synced;
-    if (auto named = disk_.rename(new_path, map_path); !named) return named;
-    return disk_.sync_directory("index");
+    if (auto named = disk_.rename(new_path(), map_path()); !named) return named;
+    return disk_.sync_directory(folder_);
   }
 
   std::shared_ptr<const Reader> snapshot() const override { return map_.snapshot(); }
@@ -80,13 +78,16 @@ class MapIndex final : public Index {
   bool damaged() const override { return false; }
 
  private:
-  static std::unexpected<Failure> unusable() {
-    return failure(Failure::Kind::corrupt, "F-2040", "The index is damaged", std::string(map_path));
+  std::string map_path() const { return folder_ + "/map"; }
+  std::string new_path() const { return folder_ + "/map.new"; }
+  std::unexpected<Failure> unusable() const {
+    return failure(Failure::Kind::corrupt, "F-2040", "The index is damaged", map_path());
   }
 
   world::Disk& disk_;
   world::Random& random_;
   unsigned persist_one_in_;
+  std::string folder_;
   VersionedMap map_;
   std::vector<VersionedMap::Change> changes_;
   std::mutex flushing_;
@@ -94,33 +95,35 @@ class MapIndex final : public Index {
 
 class MapIndexMaker final : public IndexMaker {
  public:
-  MapIndexMaker(world::Disk& disk, world::Random& random, unsigned persist_one_in)
-      : disk_(disk), random_(random), persist_one_in_(persist_one_in) {}
+  MapIndexMaker(world::Disk& disk, world::Random& random, unsigned persist_one_in, std::string folder)
+      : disk_(disk), random_(random), persist_one_in_(persist_one_in), folder_(std::move(folder)) {}
 
   Result<std::unique_ptr<Index>> open() override {
-    if (auto made = disk_.create_directory("index"); !made) return failed(made);
-    auto index = std::make_unique<MapIndex>(disk_, random_, persist_one_in_);
+    if (auto made = disk_.create_directory(folder_); !made) return failed(made);
+    auto index = std::make_unique<MapIndex>(disk_, random_, persist_one_in_, folder_);
     if (auto loaded = index->load(); !loaded) return failed(loaded);
     return index;
   }
   Result<void> remove() override {
-    auto there = disk_.exists(map_path);
+    auto there = disk_.exists(folder_ + "/map");
     if (!there) return failed(there);
     if (!*there) return {};
-    if (auto removed = disk_.remove(map_path); !removed) return removed;
-    return disk_.sync_directory("index");
+    if (auto removed = disk_.remove(folder_ + "/map"); !removed) return removed;
+    return disk_.sync_directory(folder_);
   }
 
  private:
   world::Disk& disk_;
   world::Random& random_;
   unsigned persist_one_in_;
+  std::string folder_;
 };
 
 }  // namespace
 
-std::unique_ptr<IndexMaker> map_index(world::Disk& disk, world::Random& random, unsigned persist_one_in) {
-  return std::make_unique<MapIndexMaker>(disk, random, persist_one_in);
+std::unique_ptr<IndexMaker> map_index(world::Disk& disk, world::Random& random, unsigned persist_one_in,
+                                      std::string folder) {
+  return std::make_unique<MapIndexMaker>(disk, random, persist_one_in, std::move(folder));
 }
 
 }  // namespace facteur::store

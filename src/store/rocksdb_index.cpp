@@ -246,11 +246,11 @@ class RocksdbIndex final : public Index {
 
 class RocksdbIndexMaker final : public IndexMaker {
  public:
-  RocksdbIndexMaker(world::Disk& disk, const RocksdbSizes& sizes)
-      : disk_(disk), path_(disk.root() + "/index"), sizes_(sizes) {}
+  RocksdbIndexMaker(world::Disk& disk, const RocksdbSizes& sizes, std::string folder)
+      : disk_(disk), folder_(std::move(folder)), path_(disk.root() + "/" + folder_), sizes_(sizes) {}
 
   Result<std::unique_ptr<Index>> open() override {
-    if (auto made = disk_.create_directory("index"); !made) return failed(made);
+    if (auto made = disk_.create_directory(folder_); !made) return failed(made);
     rocksdb::DB* db = nullptr;
     const auto status = rocksdb::DB::Open(options(), path_, &db);
     if (status.IsIOError() && status.ToString().find("LOCK") != std::string::npos) {
@@ -262,15 +262,15 @@ class RocksdbIndexMaker final : public IndexMaker {
 
   // DestroyDB leaves what it does not know, and needs a readable manifest: the files go one by one.
   Result<void> remove() override {
-    auto there = disk_.exists("index");
+    auto there = disk_.exists(folder_);
     if (!there) return failed(there);
     if (!*there) return {};
-    auto names = disk_.list("index");
+    auto names = disk_.list(folder_);
     if (!names) return failed(names);
     for (const std::string& name : *names) {
-      if (auto removed = disk_.remove("index/" + name); !removed) return removed;
+      if (auto removed = disk_.remove(folder_ + "/" + name); !removed) return removed;
     }
-    return disk_.sync_directory("index");
+    return disk_.sync_directory(folder_);
   }
 
  private:
@@ -312,14 +312,14 @@ class RocksdbIndexMaker final : public IndexMaker {
   }
 
   world::Disk& disk_;
-  std::string path_;
+  std::string folder_, path_;
   RocksdbSizes sizes_;
 };
 
 }  // namespace
 
-std::unique_ptr<IndexMaker> rocksdb_index(world::Disk& disk, const RocksdbSizes& sizes) {
-  return std::make_unique<RocksdbIndexMaker>(disk, sizes);
+std::unique_ptr<IndexMaker> rocksdb_index(world::Disk& disk, const RocksdbSizes& sizes, std::string folder) {
+  return std::make_unique<RocksdbIndexMaker>(disk, sizes, std::move(folder));
 }
 
 }  // namespace facteur::store
