@@ -58,6 +58,7 @@ void add_message_commands(CommandLine& line);
 void add_compose_commands(CommandLine& line, CLI::App* parent);  // Of message.
 void add_undelete_commands(CommandLine& line);
 void add_guesses_commands(CommandLine& line);
+void add_fsck_command(CommandLine& line);
 void add_backup_commands(CommandLine& line);  // backup, verify, restore
 
 }  // namespace facteur::cli

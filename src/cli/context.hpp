@@ -18,6 +18,8 @@ struct ExitCode {
     wrong_configuration = 3,  // The configuration has problems: all are said.
     not_running = 4,          // The command needs a running server, and there is none.
     busy = 5,                 // Another process has the data folder, and does not answer.
+    repaired = 6,             // fsck: there were problems, and all are repaired.
+    problems = 7,             // fsck: there are problems.
   };
 };
 

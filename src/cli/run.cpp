@@ -49,6 +49,7 @@ CommandLine::CommandLine(observe::Language language) : app_("", "facteur") {
   add_message_commands(*this);
   add_undelete_commands(*this);
   add_guesses_commands(*this);
+  add_fsck_command(*this);
   add_backup_commands(*this);
 }
 

@@ -107,8 +107,9 @@ class FakeMailboxes : public Mailboxes {
   Task<Result<std::vector<Placed>>> undelete(AccountId, std::vector<Uid>) override { co_return no(); }
   Task<Result<Checked>> check(AccountId, bool) override { co_return no(); }
   Task<Result<std::vector<AccountId>>> stored_accounts() override { co_return no(); }
-  Task<Result<std::vector<Orphan>>> orphans() override { co_return no(); }
-  Task<Result<Placed>> rescue(Orphan, AccountId) override { co_return no(); }
+  Task<Result<std::vector<Holding>>> orphans() override { co_return no(); }
+  Task<Result<std::vector<Holding>>> holders(std::vector<BlobId>) override { co_return no(); }
+  Task<Result<Placed>> rescue(Holding, AccountId) override { co_return no(); }
   Task<Result<Housekept>> housekeep(AccountId, UtcTime, UtcTime) override { co_return no(); }
   Task<void> finished() override { co_return; }
 

@@ -198,15 +198,17 @@ class Mailboxes {
   virtual Task<Result<Checked>> check(AccountId account, bool repair) = 0;
   // All that have records, whether the directory knows them or not. Ascending.
   virtual Task<Result<std::vector<AccountId>>> stored_accounts() = 0;
-  // Contents that are kept for items which are not there any more. Nothing but damage makes one.
-  struct Orphan {
+  // A content, and the item that has it.
+  struct Holding {
     AccountId account;
     ItemId item;
     BlobId blob;
   };
-  virtual Task<Result<std::vector<Orphan>>> orphans() = 0;
+  // Contents that are kept for items which are not there any more. Nothing but damage makes one.
+  virtual Task<Result<std::vector<Holding>>> orphans() = 0;
+  virtual Task<Result<std::vector<Holding>>> holders(std::vector<BlobId> blobs) = 0;
   // Files it as a message in the mailbox lost+found of `into`, and ends the old reference in the same commit.
-  virtual Task<Result<Placed>> rescue(Orphan orphan, AccountId into) = 0;
+  virtual Task<Result<Placed>> rescue(Holding orphan, AccountId into) = 0;
 
   // Resumes when no work of its own is under way any more (packing of structure records): before the engine goes.
   virtual Task<void> finished() = 0;

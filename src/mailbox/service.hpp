@@ -62,8 +62,9 @@ class Service final : public Mailboxes {
   Task<Result<Housekept>> housekeep(AccountId account, UtcTime deleted_before, UtcTime tombstones_before) override;
   Task<Result<Checked>> check(AccountId account, bool repair) override;
   Task<Result<std::vector<AccountId>>> stored_accounts() override;
-  Task<Result<std::vector<Orphan>>> orphans() override;
-  Task<Result<Placed>> rescue(Orphan orphan, AccountId into) override;
+  Task<Result<std::vector<Holding>>> orphans() override;
+  Task<Result<std::vector<Holding>>> holders(std::vector<BlobId> blobs) override;
+  Task<Result<Placed>> rescue(Holding orphan, AccountId into) override;
   Task<void> finished() override;
 
  private:

@@ -134,35 +134,61 @@ Task<Result<std::vector<AccountId>>> Service::stored_accounts() {
   co_return co_await world::blocking(shards_, world::Shards::Lane::pool, std::move(look));
 }
 
-// ---- orphans
+// ---- contents and who has them
 
-Task<Result<std::vector<Mailboxes::Orphan>>> Service::orphans() {
-  auto look = [snapshot = engine_.snapshot()]() -> Result<std::vector<Orphan>> {
-    constexpr std::size_t owner_octets = 10;  // keys::owner; other parts of the server have others.
-    std::vector<Orphan> found;
-    Result<void> trouble;
-    auto scanned = snapshot->scan("Z", "[", [&](Bytes key, Bytes) {
-      const Bytes owner = key.substr(1 + sizeof(BlobId::digest));
-      if (owner.size() != owner_octets) return true;
-      store::Parser in(owner);
-      Orphan orphan{.account = AccountId(in.u32()), .item = ItemId(in.u48()), .blob = BlobId::from(key.substr(1, 32))};
-      auto value = snapshot->get(keys::item(orphan.account, orphan.item));
-      if (!value) {
-        trouble = failed(value);
-        return false;
-      }
-      const auto item = *value ? decode<Item>(**value) : Result<Item>(Item());
-      if (!*value || (item && item->blob != orphan.blob)) found.push_back(orphan);
-      return true;
-    });
-    if (!scanned) return failed(scanned);
-    if (!trouble) return failed(trouble);
-    return found;
-  };
+namespace {
+
+// References by items; other parts of the server have owners of other lengths.
+std::optional<Mailboxes::Holding> holding_of(Bytes key) {
+  constexpr std::size_t owner_octets = 10;  // keys::owner
+  const Bytes owner = key.substr(1 + sizeof(BlobId::digest));
+  if (owner.size() != owner_octets) return std::nullopt;
+  store::Parser in(owner);
+  const AccountId account(in.u32());
+  return Mailboxes::Holding{.account = account, .item = ItemId(in.u48()), .blob = BlobId::from(key.substr(1))};
+}
+
+Result<std::vector<Mailboxes::Holding>> find_orphans(const store::Reader& reader) {
+  std::vector<Mailboxes::Holding> found;
+  Result<void> trouble;
+  auto scanned = reader.scan("Z", store::behind("Z"), [&](Bytes key, Bytes) {
+    const auto holding = holding_of(key);
+    if (!holding) return true;
+    auto value = reader.get(keys::item(holding->account, holding->item));
+    if (!value) {
+      trouble = failed(value);
+      return false;
+    }
+    const auto item = *value ? decode<Item>(**value) : Result<Item>(Item());
+    if (!*value || (item && item->blob != holding->blob)) found.push_back(*holding);
+    return true;
+  });
+  if (!scanned) return failed(scanned);
+  if (!trouble) return failed(trouble);
+  return found;
+}
+
+}  // namespace
+
+Task<Result<std::vector<Mailboxes::Holding>>> Service::orphans() {
+  auto look = [snapshot = engine_.snapshot()] { return find_orphans(*snapshot); };
   co_return co_await world::blocking(shards_, world::Shards::Lane::pool, std::move(look));
 }
 
-Task<Result<Placed>> Service::rescue(Orphan orphan, AccountId into) {
+Task<Result<std::vector<Mailboxes::Holding>>> Service::holders(std::vector<BlobId> blobs) {
+  std::vector<Holding> found;
+  for (const BlobId& blob : blobs) {
+    const std::string first = store::Key('Z').raw(blob.bytes()).take();
+    auto scanned = engine_.latest().scan(first, store::behind(first), [&](Bytes key, Bytes) {
+      if (const auto holding = holding_of(key)) found.push_back(*holding);
+      return true;
+    });
+    if (!scanned) co_return failed(scanned);
+  }
+  co_return found;
+}
+
+Task<Result<Placed>> Service::rescue(Holding orphan, AccountId into) {
   auto content = engine_.content(orphan.blob);
   if (!content) co_return failed(content);
   if (!*content) co_return failure(Failure::Kind::corrupt, "F-2125", "The content of a lost message is gone");

@@ -135,8 +135,11 @@ class Pigeonholes : public mailbox::Mailboxes {
   Task<Result<std::vector<mailbox::AccountId>>> stored_accounts() override {
     return nothing<std::vector<mailbox::AccountId>>();
   }
-  Task<Result<std::vector<Orphan>>> orphans() override { return nothing<std::vector<Orphan>>(); }
-  Task<Result<mailbox::Placed>> rescue(Orphan, mailbox::AccountId) override { return nothing<mailbox::Placed>(); }
+  Task<Result<std::vector<Holding>>> orphans() override { return nothing<std::vector<Holding>>(); }
+  Task<Result<std::vector<Holding>>> holders(std::vector<mailbox::BlobId>) override {
+    return nothing<std::vector<Holding>>();
+  }
+  Task<Result<mailbox::Placed>> rescue(Holding, mailbox::AccountId) override { return nothing<mailbox::Placed>(); }
   Task<Result<Housekept>> housekeep(mailbox::AccountId, UtcTime, UtcTime) override { return nothing<Housekept>(); }
 
  private:

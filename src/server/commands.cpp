@@ -2,6 +2,7 @@
 
 #include "server/backups.hpp"
 #include "server/command_family.hpp"
+#include "server/fsck.hpp"
 #include "server/transfers.hpp"
 
 namespace facteur::server {
@@ -39,6 +40,11 @@ Task<ControlMessage> Commands::answer(ControlMessage request, Conversation& conv
     auto moved = co_await transfer(doors_, conversation, asked, std::move(request.octets));
     if (!moved) co_return ControlMessage{refused(moved.error().code, moved.error().text), {}};
     co_return ControlMessage{accepted(std::move(moved->result)), std::move(moved->octets)};
+  }
+  if (is_fsck(name)) {
+    auto answered = co_await fsck(doors_, conversation, asked);
+    if (!answered) co_return ControlMessage{refused(answered.error().code, answered.error().text), {}};
+    co_return ControlMessage{accepted(std::move(*answered)), {}};
   }
   if (is_backup(name)) {
     auto answered = back_up(doors_, conversation, name);

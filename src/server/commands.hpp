@@ -62,6 +62,7 @@ struct Conversation {
   bool quota = false;                          // That of the account imported into holds.
   std::deque<std::shared_ptr<Filing>> filing;  // In their order.
   TaskGroup tasks;                             // Who file them: to be waited for before this goes.
+  std::unique_ptr<store::Check> check;         // fsck.hpp
   std::shared_ptr<const store::HeldLog> held;  // For a backup: until this connection ends (backups.hpp).
 };
 
