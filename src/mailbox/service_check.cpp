@@ -145,7 +145,8 @@ std::optional<Mailboxes::Holding> holding_of(Bytes key) {
   if (owner.size() != owner_octets) return std::nullopt;
   store::Parser in(owner);
   const AccountId account(in.u32());
-  return Mailboxes::Holding{.account = account, .item = ItemId(in.u48()), .blob = BlobId::from(key.substr(1))};
+  return Mailboxes::Holding{
+      .account = account, .item = ItemId(in.u48()), .blob = BlobId::from(key.substr(1, sizeof(BlobId::digest)))};
 }
 
 Result<std::vector<Mailboxes::Holding>> find_orphans(const store::Reader& reader) {

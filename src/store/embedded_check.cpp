@@ -200,8 +200,8 @@ Task<Result<void>> EmbeddedCheck::read_blobs() {
 Task<Result<void>> EmbeddedCheck::compare_index() {
   if (stage_ == Stage::done) co_return Result<void>{};
   if (!incomplete_ && until_.segment != 0) {
-    if (!comparison_) comparison_ = std::make_unique<IndexComparison>(*core_, *live_, snapshot_, until_);
-    auto advance = [this] { return comparison_->advance(segments_); };
+    if (!comparison_) comparison_ = std::make_shared<IndexComparison>(core_, live_, snapshot_, until_);
+    auto advance = [comparison = comparison_, segments = segments_] { return comparison->advance(segments); };
     auto more = co_await on_pool(core_, std::move(advance));
     if (!more && more.error().kind != Failure::Kind::corrupt) co_return failed(more);
     if (more && *more) co_return Result<void>{};

@@ -43,7 +43,7 @@ class EmbeddedCheck final : public Check {
   std::string next_blob_;
   std::set<std::uint64_t> never_applied_;  // Positions of records that were damaged when the log was replayed.
   bool incomplete_ = false;                // The log alone would not give the index back.
-  std::unique_ptr<IndexComparison> comparison_;
+  std::shared_ptr<IndexComparison> comparison_;
   std::vector<std::string> lost_bodies_;
 };
 

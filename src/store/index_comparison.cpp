@@ -39,8 +39,9 @@ bool matters(Bytes key) { return key.front() != damaged_subspace; }
 
 }  // namespace
 
-IndexComparison::IndexComparison(Core& core, const Reader& live, const SnapshotPlace& from, const Position& until)
-    : core_(core), live_(live), from_(from), until_(until) {}
+IndexComparison::IndexComparison(std::shared_ptr<Core> core, std::shared_ptr<const Reader> live,
+                                 const SnapshotPlace& from, const Position& until)
+    : core_(std::move(core)), live_(std::move(live)), from_(from), until_(until) {}
 
 IndexComparison::~IndexComparison() {
   replayer_ = nullptr;
@@ -48,19 +49,19 @@ IndexComparison::~IndexComparison() {
   index_ = nullptr;
   if (!maker_) return;
   static_cast<void>(maker_->remove());
-  static_cast<void>(core_.parameters.disk.remove(folder));
+  static_cast<void>(core_->parameters.disk.remove(folder));
 }
 
 Result<void> IndexComparison::begin() {
-  maker_ = second_index(core_);
+  maker_ = second_index(*core_);
   if (auto removed = maker_->remove(); !removed) return removed;  // One that a crash has left.
   auto opened = maker_->open();
   if (!opened) return failed(opened);
   index_ = std::move(*opened);
   if (from_.of.segment != 0) {
-    if (auto restored = restore_snapshot(core_.segments, from_, *index_); !restored) return restored;
+    if (auto restored = restore_snapshot(core_->segments, from_, *index_); !restored) return restored;
   }
-  applier_ = std::make_unique<Applier>(*index_, core_.instance);
+  applier_ = std::make_unique<Applier>(*index_, core_->instance);
   if (auto loaded = applier_->load(); !loaded) return loaded;
   auto note = [this](const Position& at, const std::string&) { spoiled_.push_back(at); };
   replayer_ = std::make_unique<Replayer>(*applier_, std::move(note));
@@ -80,7 +81,7 @@ Result<bool> IndexComparison::advance(const std::vector<std::shared_ptr<Segment>
 }
 
 Result<bool> IndexComparison::compare() {
-  auto live = read_some(live_, cursor_);
+  auto live = read_some(*live_, cursor_);
   if (!live) return failed(live);
   auto log = read_some(index_->latest(), cursor_);
   if (!log) return failed(log);

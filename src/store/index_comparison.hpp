@@ -20,7 +20,8 @@ struct IndexDifference {
 class IndexComparison {
  public:
   // `live`: the index as it was at `until`; `from`: the newest snapshot then.
-  IndexComparison(Core& core, const Reader& live, const SnapshotPlace& from, const Position& until);
+  IndexComparison(std::shared_ptr<Core> core, std::shared_ptr<const Reader> live, const SnapshotPlace& from,
+                  const Position& until);
   ~IndexComparison();
 
   // Some of the work. False: there is no more. Fails (corrupt) where the log cannot make an index.
@@ -37,8 +38,8 @@ class IndexComparison {
   Result<bool> compare();
   void differ(std::string key, std::optional<std::string> live, std::optional<std::string> log);
 
-  Core& core_;
-  const Reader& live_;
+  std::shared_ptr<Core> core_;
+  std::shared_ptr<const Reader> live_;
   SnapshotPlace from_;
   Position until_;
   std::unique_ptr<IndexMaker> maker_;
