@@ -81,7 +81,9 @@ std::string typed_recipient(std::string_view original, bool utf8) {
 
 Entity header_part(Bytes original) {
   Entity out{.content = std::string(original.substr(0, header_length(original)))};
-  out.type = has_eight_bit(out.content) ? "message/global-headers" : "text/rfc822-headers";
+  // RFC 6533 §4.3: in UTF-8. Octets of other charsets stay a text, which any encoding carries.
+  const bool global = has_eight_bit(out.content) && is_utf8(out.content);
+  out.type = global ? "message/global-headers" : "text/rfc822-headers";
   return out;
 }
 

@@ -21,7 +21,8 @@ std::string typed_recipient(std::string_view original, bool utf8);
 // RFC 6533 §3: EmbeddedUnicodeChar, "\x{HEX}", to UTF-8; what is none of it stays.
 std::string from_unitext(std::string_view text);
 
-// The header of `original` as text/rfc822-headers (RFC 6522 §4), or message/global-headers if it is UTF-8.
+// The header of `original` as text/rfc822-headers (RFC 6522 §4), or message/global-headers if it is
+// UTF-8 beyond ASCII.
 Entity header_part(Bytes original);
 // `original` as it is.
 Entity whole_part(Bytes original);

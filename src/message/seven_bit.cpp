@@ -82,11 +82,25 @@ class SevenBitConverter {
     write_header(part, "7bit", false);
     std::uint64_t at = part.body;
     for (std::uint32_t child = part.first_child; child != Part::none; child = tree_.parts[child].next_sibling) {
-      write_between(message_.substr(at, tree_.parts[child].header - at));
+      write_between(at, tree_.parts[child].header);
       write(child);
-      at = tree_.parts[child].body + tree_.parts[child].body_length;
+      at = end_of(child);
     }
-    write_between(message_.substr(at, part.body + part.body_length - at));
+    write_between(at, part.body + part.body_length);
+  }
+
+  // A header without its blank line reaches to the delimiter, and so beyond the body of the parts around it.
+  std::uint64_t end_of(std::uint32_t index) const {
+    const Part& part = tree_.parts[index];
+    std::uint64_t end = part.body + part.body_length;
+    for (std::uint32_t child = part.first_child; child != Part::none; child = tree_.parts[child].next_sibling) {
+      end = std::max(end, end_of(child));
+    }
+    return end;
+  }
+
+  void write_between(std::uint64_t from, std::uint64_t to) {
+    if (from < to) write_between(message_.substr(from, to - from));
   }
 
   // Preamble, delimiters, epilogue: what is no delimiter means nothing to anybody (RFC 2046 §5.1.1).

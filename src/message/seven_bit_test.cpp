@@ -32,6 +32,39 @@ std::string converted(const std::string& before) {
   return *after;
 }
 
+TEST_CASE("7 bits in pieces: what stays as it is, is not copied") {
+  std::string files;
+  for (int i = 0; i < 5'000; ++i) files += std::string(76, 'A') + "\r\n";
+  const std::string file = "--b\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n" + files;
+  const std::string message = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nété\r\n" + file +
+                              "--b\r\n\r\nété\r\n" + file + "--b--\r\n";
+  const auto made = seven_bit_pieces(message);
+  REQUIRE(made);
+  std::size_t copied = 0;
+  std::string whole;
+  for (const Bytes piece : made->pieces()) {
+    const bool borrowed = piece.data() >= message.data() && piece.data() < message.data() + message.size();
+    copied += borrowed ? 0 : piece.size();
+    whole.append(piece);
+  }
+  CHECK(copied < 500);
+  CHECK(made->pieces().size() < 20);
+  check_same(message, whole);
+  CHECK(*to_seven_bit(message) == whole);
+}
+
+TEST_RFC("2046 §5.1.1",
+         "an inner header without its blank line reaches to the delimiter, whose line end is not doubled") {
+  const std::string before =
+      "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\né\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
+      "Subject: x\r\n--b\r\n\r\ny\r\n--b--\r\n";
+  const std::string after = converted(before);
+  CHECK(after.ends_with("message/rfc822\r\n\r\nSubject: x\r\n--b\r\n\r\ny\r\n--b--\r\n"));
+  converted(
+      "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+      "--b\r\n\r\né\r\n--b\r\nX: y\r\n--a\r\n\r\nz\r\n--a--\r\n");
+}
+
 TEST_RFC("6152 §3", "a text becomes quoted-printable, and its field says so") {
   const std::string after = converted(
       "DKIM-Signature: v=1;\r\n  h=from\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
