@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t copied_below = 1024;        // Small payloads are copied beside their header.
 constexpr std::uint64_t first_reserve = 4 << 20;  // Zeros ahead in a segment without a spare file.
+constexpr std::uint64_t last_reserve = 16 << 20;  // Kept for the log when the ballast goes.
 constexpr std::string_view next_path = "log/next";
 
 std::size_t padded(std::size_t length) { return (length + group_alignment - 1) / group_alignment * group_alignment; }
@@ -145,6 +146,11 @@ Result<void> Log::write(std::span<LogRecord> records, std::int64_t time_ms) {
     if (written) return written;
   }
   if (!parameters_.make_room || !parameters_.make_room()) return written;
+  // Whoever has filled the disk may take at once what has become free: deletions need their part of it.
+  if (parameters_.zero_fill && current_) {
+    static_cast<void>(
+        current_->file().reserve(std::min<std::uint64_t>(end_ + last_reserve, parameters_.segment_bytes)));
+  }
   return write_once(records, length, time_ms);
 }
 

@@ -105,6 +105,12 @@ class FullDisk(Shortage):
         texts, good = client.ask("UID FETCH 1:100 (BODY.PEEK[])")
         self.assertTrue(good)
 
+        # The reserve is made by the first round of the background.
+        reserve, deadline = self.disk / "data/ballast/ballast", time.monotonic() + 20
+        while not reserve.exists() or os.stat(reserve).st_size < 64 << 20:
+            self.assertLess(time.monotonic(), deadline, "no reserve")
+            time.sleep(0.1)
+        time.sleep(0.5)
         self.fill()
         accepted, code, number = 0, 250, 200
         deadline = time.monotonic() + 30
