@@ -53,7 +53,7 @@ class File final : public world::File {
       window.guard.reset();
       ::munmap(window.memory, window.length);
     }
-    ::close(fd_);
+    if (fd_ >= 0) ::close(fd_);
   }
 
   Result<std::uint64_t> size() override;
@@ -63,6 +63,10 @@ class File final : public world::File {
   Result<void> truncate(std::uint64_t size) override;
   Result<void> reserve(std::uint64_t size) override;
   Bytes map(std::uint64_t offset, std::size_t length) override;
+  void give_back() override {
+    ::close(fd_);
+    fd_ = -1;
+  }
 
  private:
   // A part of the file in memory; it may reach beyond the end, where nobody looks.

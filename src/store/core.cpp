@@ -413,6 +413,7 @@ void Core::watch_space(bool restore_ballast) {
 
 Statistics Core::statistics() const {
   Statistics out;
+  out.open_segments = static_cast<std::uint32_t>(open_files->open());
   for (const auto& segment : segments.all()) {
     ++out.segments;
     out.log_bytes += segment->durable();

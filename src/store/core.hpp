@@ -65,6 +65,7 @@ class Core {
 
   EngineParameters parameters;
   InstanceId instance{};
+  const std::shared_ptr<OpenFiles> open_files = std::make_shared<OpenFiles>(parameters.sizes.open_segments);
   Segments segments;
   std::unique_ptr<Index> index;
   std::unique_ptr<Applier> applier;

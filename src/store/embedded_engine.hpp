@@ -28,6 +28,7 @@ enum class IndexKind : std::uint8_t {
 // All sizes in octets.
 struct EngineSizes {
   std::uint32_t segment_bytes = 64 << 20;   // 64 KiB to 1 GiB. A group larger than it has a segment of its own.
+  std::uint32_t open_segments = 64;         // Descriptors kept for the log, at least one; beyond only those in use.
   std::uint32_t group_bytes = 8 << 20;      // Commits are gathered into one write up to this,
   std::uint32_t group_commits = 512;        // and up to this many.
   std::uint32_t upload_bytes = 64 << 10;    // What an upload holds in memory.
@@ -61,6 +62,7 @@ struct EngineParameters {
 
 struct Statistics {
   std::uint32_t segments = 0;
+  std::uint32_t open_segments = 0;                    // Of them with a descriptor.
   std::uint64_t log_bytes = 0;                        // In segments, without what is reserved ahead.
   std::uint64_t live_bytes = 0;                       // Of them needed by blobs.
   std::uint64_t dead_bytes = 0;                       // The rest: operations, old snapshots, removed blobs.

@@ -117,7 +117,9 @@ Result<void> Log::begin_segment(std::int64_t time_ms) {
     ++next_number_;
     return synced;
   }
-  current_ = std::make_shared<Segment>(header, std::move(*file), first_group);
+  auto resting = std::make_unique<RestingFile>(parameters_.open_files, parameters_.disk, segment_path(header.segment),
+                                               std::move(*file), false);
+  current_ = std::make_shared<Segment>(header, std::move(resting), first_group);
   end_ = first_group;
   ++next_number_;
   synced_.store(end().number(), std::memory_order_release);

@@ -33,6 +33,7 @@ class Log {
     world::Disk& disk;
     world::Random& random;
     Segments& segments;
+    std::shared_ptr<OpenFiles> open_files;
     InstanceId instance{};
     std::uint32_t epoch = 0;
     std::uint32_t segment_bytes = 0;

@@ -9,7 +9,7 @@ constexpr std::uint32_t window_bytes = 16 << 20;
 constexpr std::uint32_t read_ahead = 256 << 10;
 }  // namespace
 
-Segment::Segment(const SegmentHeader& header, std::unique_ptr<world::File> file, std::uint32_t durable)
+Segment::Segment(const SegmentHeader& header, std::unique_ptr<RestingFile> file, std::uint32_t durable)
     : header_(header), file_(std::move(file)), durable_(durable) {}
 
 Bytes Segment::window(std::uint32_t number) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "store/format.hpp"
+#include "store/resting_file.hpp"
 #include "world/disk.hpp"
 
 namespace facteur::store {
@@ -16,7 +17,7 @@ namespace facteur::store {
 class Segment {
  public:
   // `durable`: octets below do not change any more.
-  Segment(const SegmentHeader& header, std::unique_ptr<world::File> file, std::uint32_t durable);
+  Segment(const SegmentHeader& header, std::unique_ptr<RestingFile> file, std::uint32_t durable);
 
   const SegmentHeader& header() const { return header_; }
   std::uint32_t number() const { return header_.segment; }
@@ -25,7 +26,10 @@ class Segment {
   std::uint32_t durable() const { return durable_.load(std::memory_order_acquire); }
   void durable(std::uint32_t end) { durable_.store(end, std::memory_order_release); }
   bool sealed() const { return sealed_.load(std::memory_order_acquire); }
-  void seal() { sealed_.store(true, std::memory_order_release); }  // Nothing is written to it any more.
+  void seal() {  // Nothing is written to it any more, and all is synced.
+    sealed_.store(true, std::memory_order_release);
+    file_->may_rest();
+  }
 
   // [offset, offset + length), below durable(): mapped memory (valid as long as this object) or, where that cannot be,
   // `copy` filled. Thread-safe. Failures: corrupt if it lies beyond the durable end, temporary for a read error.
@@ -39,7 +43,7 @@ class Segment {
   Bytes window(std::uint32_t number);
 
   SegmentHeader header_;
-  std::unique_ptr<world::File> file_;
+  std::unique_ptr<RestingFile> file_;
   std::atomic<std::uint32_t> durable_;
   std::atomic<bool> sealed_{false};
   std::mutex mutex_;

@@ -67,7 +67,7 @@ class Start {
  private:
   struct Found {
     SegmentHeader header;
-    std::unique_ptr<world::File> file;
+    std::unique_ptr<RestingFile> file;
   };
 
   Result<void> list_segments() {
@@ -80,9 +80,8 @@ class Start {
     for (const std::string& name : *names) {
       const auto number = segment_number(name);
       if (!number) continue;
-      auto file = disk_.open(segment_path(*number), world::Disk::Mode::write);
-      if (!file) return failed(file);
-      auto header = read_segment_header(**file);
+      auto file = std::make_unique<RestingFile>(core_->open_files, disk_, segment_path(*number), nullptr, true);
+      auto header = read_segment_header(*file);
       if (!header) return failed(header);
       if (!*header) {
         core_->quarantine(segment_path(*number), "both copies of its header are damaged");
@@ -91,7 +90,7 @@ class Start {
       }
       if ((*header)->segment != *number) continue;  // An outlived name of a file that was used again.
       highest_ = std::max(highest_, *number);
-      found_[*number] = {**header, std::move(*file)};
+      found_[*number] = {**header, std::move(file)};
     }
     return {};
   }
@@ -160,24 +159,26 @@ class Start {
 
   // Whole groups behind the durable end may be in the page cache only: written again and synced before anybody sees
   // them. Nothing is ever appended to this segment.
-  Result<std::uint32_t> end_last(Found& found) {
-    auto end = find_end(*found.file, found.header);
+  Result<std::uint32_t> end_last(const Found& found) {
+    auto file = disk_.open(segment_path(found.header.segment), world::Disk::Mode::write);
+    if (!file) return failed(file);
+    auto end = find_end(**file, found.header);
     if (!end) return failed(end);
     std::string copy;
     constexpr std::uint32_t stride = 1 << 20;
     for (std::uint32_t at = end->durable; at < end->end; at += stride) {
       copy.resize(std::min(stride, end->end - at));
-      auto read = found.file->read_at(at, Room(copy.data(), copy.size()));
+      auto read = (*file)->read_at(at, Room(copy.data(), copy.size()));
       if (!read) return failed(read);
-      if (auto written = found.file->write_at(at, Bytes(copy)); !written) return failed(written);
+      if (auto written = (*file)->write_at(at, Bytes(copy)); !written) return failed(written);
     }
     if (end->clean) {
-      auto size = found.file->size();
-      if (size && *size > end->end) static_cast<void>(found.file->truncate(end->end));
+      auto size = (*file)->size();
+      if (size && *size > end->end) static_cast<void>((*file)->truncate(end->end));
     } else {
       core_->parameters.scope.event("store_tail_cut").field("segment", found.header.segment).field("offset", end->end);
     }
-    if (auto synced = found.file->sync(); !synced) return failed(synced);
+    if (auto synced = (*file)->sync(); !synced) return failed(synced);
     return end->end;
   }
 
@@ -324,6 +325,7 @@ class Start {
         std::make_unique<Log>(Log::Parameters{.disk = p.disk,
                                               .random = p.random,
                                               .segments = core_->segments,
+                                              .open_files = core_->open_files,
                                               .instance = core_->instance,
                                               .epoch = epoch_ + 1,
                                               .segment_bytes = p.sizes.segment_bytes,

@@ -45,6 +45,10 @@ class File {
   // > 0 if this disk cannot. For files that do not change any more there. What the disk cannot read looks like zeros:
   // compare checksums, and ask read_at() why (RELIABILITY R16).
   virtual Bytes map(std::uint64_t offset, std::size_t length) = 0;
+
+  // Gives back what the system keeps for an open file: only what was mapped may be used afterwards. Nobody else is
+  // using it. All that was written is synced, or a failure to sync it would be lost.
+  virtual void give_back() {}
 };
 
 class Disk {
