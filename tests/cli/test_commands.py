@@ -331,4 +331,4 @@ class CommandsTest(unittest.TestCase):
 
 if __name__ == "__main__":
     FACTEUR = sys.argv.pop(1) if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else FACTEUR
-    unittest.main()
+    unittest.main(verbosity=2)
