@@ -471,6 +471,16 @@ std::vector<std::string> ends_of(const std::string& recipient) {
 }  // namespace
 
 // True at every moment, of what the disks hold: nothing that was promised is missing.
+// Recipient -> how many letters without a return path were refused to it for good.
+std::map<std::string, int, std::less<>> Town::unreported_failures() const {
+  std::map<std::string, int, std::less<>> out;
+  for (const auto& event : world_.events.seen()) {
+    if (event.name != "delivery_recipient_failed" || !event.field("sender").empty()) continue;
+    if (event.field("report") == "none") ++out[std::string(event.field("recipient"))];
+  }
+  return out;
+}
+
 void Town::check_holdings(const std::vector<Holdings>& sites) {
   for (const auto& site : sites) {
     for (const auto& why : site.trouble) violation("damaged: " + why);
@@ -496,6 +506,7 @@ void Town::check_holdings(const std::vector<Holdings>& sites) {
     }
   }
   const auto found = find_letters(sites);
+  auto unreported = unreported_failures();
   for (const auto& letter : ledger_) {
     if (found.reported.contains(letter.id)) continue;  // Its sender, or a postmaster, was told.
     for (const auto& [recipient, promise] : letter.recipients) {
@@ -505,7 +516,13 @@ void Town::check_holdings(const std::vector<Holdings>& sites) {
                            (!reached(recipient) && found.waiting_ids.contains(letter.id));
         const bool there = found.copies.contains({letter.id, end}) || stranger_->taken().contains({letter.id, end}) ||
                            may_be_removed(end, letter.id);
-        if (!waits && !there) violation("letter " + letter.id + " to " + end + ": taken, and nowhere");
+        if (waits || there) continue;
+        // RFC 5321 §4.5.5: what has no return path and is refused for good ends in the log, and there alone.
+        if (letter.sender.empty() && unreported[end] > 0) {
+          --unreported[end];
+          continue;
+        }
+        violation("letter " + letter.id + " to " + end + ": taken, and nowhere");
       }
     }
   }

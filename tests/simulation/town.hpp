@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -64,6 +65,7 @@ class Town {
 
   void look(std::size_t number);
   void check_holdings(const std::vector<Holdings>& sites);
+  std::map<std::string, int, std::less<>> unreported_failures() const;
   void check_reading(const Reading& reading, const std::vector<Letter>& letters, std::uint64_t highest);
   void check_end();
   bool may_be_removed(const std::string& address, const std::string& id) const;
