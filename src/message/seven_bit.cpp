@@ -32,6 +32,11 @@ class SevenBitConverter {
   std::expected<SevenBitPieces, Unconvertible> run() {
     if (tree_.truncated) return std::unexpected(Unconvertible::damaged);
     out_.message_ = message_;
+    // Nothing is changed without need, not even a label that says more than is true: it may be signed.
+    if (!needs_encoding(message_)) {
+      out_.keep(message_, message_);
+      return std::move(out_);
+    }
     write(0);
     if (wrong_) return std::unexpected(*wrong_);
     return std::move(out_);
