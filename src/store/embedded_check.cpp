@@ -6,6 +6,7 @@
 #include "base/base64.hpp"
 #include "crypto/hash.hpp"
 #include "store/key.hpp"
+#include "store/read_blobs.hpp"
 #include "store/segment_reader.hpp"
 #include "store/snapshot.hpp"
 
@@ -14,7 +15,6 @@ namespace facteur::store {
 namespace {
 
 constexpr std::size_t most_problems = 1000;
-constexpr std::size_t blobs_at_once = 512;
 
 // What one segment tells.
 class Survey final : public SegmentVisitor {
@@ -59,36 +59,6 @@ class Survey final : public SegmentVisitor {
   const std::set<std::uint64_t>& never_applied_;
   std::vector<std::string> bodies_;  // With their names in front; since the last transaction.
 };
-
-struct BlobsSeen {
-  std::string next;  // Empty: all.
-  std::uint64_t blobs = 0, bytes = 0;
-  std::vector<std::pair<BlobId, std::string>> damaged;  // And why.
-};
-
-Result<BlobsSeen> read_some_blobs(Core& core, const std::string& from) {
-  BlobsSeen seen;
-  std::vector<BlobId> ids;
-  auto scanned = core.index->latest().scan(from, behind("B"), [&](Bytes key, Bytes) {
-    if (ids.size() == blobs_at_once) {
-      seen.next = std::string(key);
-      return false;
-    }
-    ids.push_back(BlobId::from(key.substr(1)));
-    return true;
-  });
-  if (!scanned) return failed(scanned);
-  for (const BlobId& id : ids) {
-    const auto content = core.content(id);
-    ++seen.blobs;
-    if (!content) {
-      seen.damaged.emplace_back(id, content.error().cause);
-    } else if (*content) {
-      seen.bytes += (*content)->size();
-    }
-  }
-  return seen;
-}
 
 std::string kind_of(Bytes key) {
   const auto first = static_cast<unsigned char>(key.front());

@@ -8,6 +8,7 @@
 #include "store/embedded_check.hpp"
 #include "store/key.hpp"
 #include "store/maintenance.hpp"
+#include "store/read_blobs.hpp"
 #include "store/start.hpp"
 
 namespace facteur::store {
@@ -187,10 +188,12 @@ class Embedded final : public EmbeddedEngine {
     VerifyReport report;
     std::string next = blob_key(BlobId{});
     while (!next.empty()) {
-      auto some = [core = core_, from = next, so_far = report] { return verify_some(*core, from, so_far); };
+      auto some = [core = core_, from = next] { return read_some_blobs(*core, from); };
       auto seen = co_await on_pool(core_, std::move(some));
       if (!seen) co_return failed(seen);
-      report = seen->report;
+      report.blobs += seen->blobs;
+      report.bytes += seen->bytes;
+      report.damaged += seen->damaged.size();
       next = std::move(seen->next);
     }
     co_return report;
@@ -214,35 +217,6 @@ class Embedded final : public EmbeddedEngine {
       }
     }
     return std::nullopt;
-  }
-
-  struct Verified {
-    VerifyReport report;
-    std::string next;  // Empty: all were seen.
-  };
-  static Result<Verified> verify_some(Core& core, const std::string& from, const VerifyReport& so_far) {
-    constexpr std::size_t at_once = 64;
-    Verified out{so_far, {}};
-    std::vector<BlobId> ids;
-    auto scanned = core.index->latest().scan(from, behind("B"), [&](Bytes key, Bytes) {
-      if (ids.size() == at_once) {
-        out.next = std::string(key);
-        return false;
-      }
-      ids.push_back(BlobId::from(key.substr(1)));
-      return true;
-    });
-    if (!scanned) return failed(scanned);
-    for (const BlobId& id : ids) {
-      const auto content = core.content(id);
-      ++out.report.blobs;
-      if (!content) {
-        ++out.report.damaged;
-      } else if (*content) {
-        out.report.bytes += (*content)->size();
-      }
-    }
-    return out;
   }
 
   std::shared_ptr<Core> core_;
