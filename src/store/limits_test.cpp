@@ -94,6 +94,31 @@ TEST_CASE("RELIABILITY R5: On a full disk new mail is refused, deletions work, a
   CHECK(world.engine().health() == Engine::Health::good);
 }
 
+TEST_CASE("RELIABILITY R5: Of the room that the ballast leaves the log takes its part at once") {
+  EngineSizes sizes = small_sizes();
+  sizes.segment_bytes = 8 << 20;
+  sizes.ballast_bytes = 24 << 20;
+  LogWorld world(1, {}, sizes);
+  world.maintain();
+  const auto largest = [&] {
+    std::uint64_t most = 0;
+    for (const std::string& path : world.disk().files()) {
+      if (path.ends_with(".seg")) most = std::max<std::uint64_t>(most, world.disk().content(path).size());
+    }
+    return most;
+  };
+  REQUIRE(world.commit(with_blob("one", "1")));
+  CHECK(largest() < sizes.segment_bytes);
+  std::uint64_t used = 0;
+  for (const std::string& path : world.disk().files()) used += world.disk().content(path).size();
+  world.disk().limit(used);  // Somebody else has taken the rest.
+  Result<void> refused;
+  for (std::uint32_t i = 0; i < 2000 && refused; ++i)
+    refused = world.commit(with_blob(text_of(i + 1, 9'000), Key().u32(i)));
+  CHECK(!refused);
+  CHECK(largest() == sizes.segment_bytes);
+}
+
 TEST_CASE("RELIABILITY R4: After a failed sync nothing of the group is there and nothing is written until restart") {
   LogWorld world(1);
   CHECK(world.commit(with_blob("one", "1")));

@@ -73,8 +73,17 @@ Result<void> Log::roll(std::int64_t time_ms) {
   if (auto synced = sync(); !synced) return synced;
   leave_segment();
   auto begun = begin_segment(time_ms);
-  if (!begun && parameters_.make_room && parameters_.make_room()) begun = begin_segment(time_ms);
+  if (begun || !parameters_.make_room || !parameters_.make_room()) return begun;
+  begun = begin_segment(time_ms);
+  if (begun) keep_room();
   return begun;
+}
+
+// After the ballast has gone: whoever has filled the disk may take at once what has become free, and deletions need
+// their part of it.
+void Log::keep_room() {
+  if (!parameters_.zero_fill || !current_) return;
+  static_cast<void>(current_->file().reserve(std::min<std::uint64_t>(end_ + last_reserve, parameters_.segment_bytes)));
 }
 
 Result<std::unique_ptr<world::File>> Log::new_file() {
@@ -148,11 +157,7 @@ Result<void> Log::write(std::span<LogRecord> records, std::int64_t time_ms) {
     if (written) return written;
   }
   if (!parameters_.make_room || !parameters_.make_room()) return written;
-  // Whoever has filled the disk may take at once what has become free: deletions need their part of it.
-  if (parameters_.zero_fill && current_) {
-    static_cast<void>(
-        current_->file().reserve(std::min<std::uint64_t>(end_ + last_reserve, parameters_.segment_bytes)));
-  }
+  keep_room();
   return write_once(records, length, time_ms);
 }
 

@@ -68,6 +68,7 @@ class Log {
   static constexpr std::string_view spare_path = "log/spare";
 
  private:
+  void keep_room();
   Result<void> begin_segment(std::int64_t time_ms);
   Result<std::unique_ptr<world::File>> new_file();
   void take_back();
