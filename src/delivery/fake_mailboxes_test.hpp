@@ -106,6 +106,7 @@ class FakeMailboxes : public Mailboxes {
   Task<Result<std::vector<Deleted>>> deleted(AccountId) override { co_return no(); }
   Task<Result<std::vector<Placed>>> undelete(AccountId, std::vector<Uid>) override { co_return no(); }
   Task<Result<Checked>> check(AccountId, bool) override { co_return no(); }
+  Task<void> start_anew(AccountId) override { co_return; }
   Task<Result<std::vector<AccountId>>> stored_accounts() override { co_return no(); }
   Task<Result<std::vector<Holding>>> orphans() override { co_return no(); }
   Task<Result<std::vector<Holding>>> holders(std::vector<BlobId>) override { co_return no(); }

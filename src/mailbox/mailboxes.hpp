@@ -196,6 +196,9 @@ class Mailboxes {
     std::uint64_t lost = 0;                 // Messages that left their mailbox; rescue() files them again.
   };
   virtual Task<Result<Checked>> check(AccountId account, bool repair) = 0;
+  // Forgets what is kept in memory of an account, when nothing of it is under way: its records have been changed below
+  // (store::Check). Sessions look again.
+  virtual Task<void> start_anew(AccountId account) = 0;
   // All that have records, whether the directory knows them or not. Ascending.
   virtual Task<Result<std::vector<AccountId>>> stored_accounts() = 0;
   // A content, and the item that has it.

@@ -61,6 +61,7 @@ class Service final : public Mailboxes {
   Task<Result<std::vector<Placed>>> undelete(AccountId account, std::vector<Uid> ids) override;
   Task<Result<Housekept>> housekeep(AccountId account, UtcTime deleted_before, UtcTime tombstones_before) override;
   Task<Result<Checked>> check(AccountId account, bool repair) override;
+  Task<void> start_anew(AccountId account) override;
   Task<Result<std::vector<AccountId>>> stored_accounts() override;
   Task<Result<std::vector<Holding>>> orphans() override;
   Task<Result<std::vector<Holding>>> holders(std::vector<BlobId> blobs) override;
@@ -140,6 +141,7 @@ class Service final : public Mailboxes {
   Task<Result<Housekept>> housekeep_here(AccountId account, UtcTime deleted_before, UtcTime tombstones_before);
 
   Task<Result<Checked>> check_here(AccountId account, bool repair);
+  Task<Result<void>> start_anew_here(AccountId account);
   Task<Result<void>> write_repair(AccountId account, Checked& checked);
 
   Prepared prepare(NewMessage message, const std::vector<Placing>& placings) const;

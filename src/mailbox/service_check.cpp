@@ -113,6 +113,18 @@ Task<Result<void>> Service::write_repair(AccountId id, Checked& checked) {
   co_return done;
 }
 
+Task<void> Service::start_anew(AccountId account) {
+  static_cast<void>(co_await at_home(account, start_anew_here(account)));
+}
+
+Task<Result<void>> Service::start_anew_here(AccountId id) {
+  const auto account = account_here(id);
+  auto held = co_await account->turn();
+  co_await account->drained();
+  account->start_anew();
+  co_return Result<void>{};
+}
+
 Task<Result<std::vector<AccountId>>> Service::stored_accounts() {
   auto look = [snapshot = engine_.snapshot()]() -> Result<std::vector<AccountId>> {
     std::set<AccountId> found;

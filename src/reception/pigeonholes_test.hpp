@@ -132,6 +132,7 @@ class Pigeonholes : public mailbox::Mailboxes {
   }
   Task<void> finished() override { co_return; }
   Task<Result<Checked>> check(mailbox::AccountId, bool) override { return nothing<Checked>(); }
+  Task<void> start_anew(mailbox::AccountId) override { co_return; }
   Task<Result<std::vector<mailbox::AccountId>>> stored_accounts() override {
     return nothing<std::vector<mailbox::AccountId>>();
   }

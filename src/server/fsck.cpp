@@ -22,7 +22,10 @@ json::array texts(const std::vector<std::string>& lines) {
 Task<Result<json::value>> begin(const CommandDoors& doors, Conversation& conversation, const Asked& asked) {
   conversation.check = nullptr;  // Its second index goes before the next one comes.
   conversation.check = doors.engine.check(asked.flag("repair"));
-  if (!conversation.check) co_return failure(Failure::Kind::permanent, "F-6130", "This store cannot be checked");
+  if (!conversation.check) {
+    co_return failure(Failure::Kind::temporary, "F-6130",
+                      "The store cannot be checked now: another check is under way");
+  }
   doors.scope.event("fsck_began").field("repair", asked.flag("repair") ? 1 : 0);
   co_return json::value(json::object{});
 }
@@ -115,11 +118,14 @@ Task<Result<json::value>> accounts(const CommandDoors& doors) {
   co_return json::value(std::move(out));
 }
 
-Task<Result<json::value>> account(const CommandDoors& doors, const Asked& asked) {
+Task<Result<json::value>> account(const CommandDoors& doors, Conversation& conversation, const Asked& asked) {
   const auto id = asked.number("id");
   if (!id || *id == 0 || *id > UINT32_MAX) co_return failure(Failure::Kind::permanent, "F-6132", "No such account");
-  auto checked =
-      co_await doors.mailboxes.check(mailbox::AccountId(static_cast<std::uint32_t>(*id)), asked.flag("repair"));
+  const mailbox::AccountId account(static_cast<std::uint32_t>(*id));
+  // What is in memory was read before the index was mended.
+  const bool mended = conversation.check && conversation.check->report().different_keys > 0;
+  if (asked.flag("repair") && mended) co_await doors.mailboxes.start_anew(account);
+  auto checked = co_await doors.mailboxes.check(account, asked.flag("repair"));
   if (!checked) co_return failed(checked);
   json::object records;
   for (const auto& [kind, count] : checked->records) records[std::string_view(&kind, 1)] = count;
@@ -239,7 +245,7 @@ Task<Result<json::value>> fsck(const CommandDoors& doors, Conversation& conversa
   if (command == "fsck.begin") co_return co_await begin(doors, conversation, asked);
   if (command == "fsck.store") co_return co_await store_step(doors, conversation);
   if (command == "fsck.accounts") co_return co_await accounts(doors);
-  if (command == "fsck.account") co_return co_await account(doors, asked);
+  if (command == "fsck.account") co_return co_await account(doors, conversation, asked);
   if (command == "fsck.lost") co_return co_await lost(doors, conversation, asked);
   co_return failure(Failure::Kind::permanent, "F-6133", "There is no command \"" + command + "\"");
 }

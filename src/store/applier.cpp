@@ -46,6 +46,17 @@ SnapshotPlace read_snapshot_place(const Reader& reader) {
   return p.done() ? place : SnapshotPlace{};
 }
 
+std::string write_live(const Live& live) { return Key().u64(live.bytes).u64(live.records).take(); }
+
+Live read_live(const std::optional<std::string>& value) {
+  if (!value) return {};
+  Parser p(*value);
+  Live live;
+  live.bytes = p.u64();
+  live.records = p.u64();
+  return live;
+}
+
 std::string blob_key(const BlobId& id) { return Key('B').raw(id.bytes()).take(); }
 
 std::string pieces_key(std::uint32_t segment, Bytes blob_octets) {
@@ -56,11 +67,7 @@ Result<void> Applier::load() {
   std::map<std::uint32_t, Live> live;
   const Bytes prefix(&live_subspace, 1);
   auto scanned = index_.latest().scan(prefix, behind(prefix), [&](Bytes key, Bytes value) {
-    Parser k(key.substr(1));
-    Parser v(value);
-    Live& entry = live[k.u32()];
-    entry.bytes = v.u64();
-    entry.records = v.u64();
+    live[Parser(key.substr(1)).u32()] = read_live(std::string(value));
     return true;
   });
   if (!scanned) return scanned;
@@ -229,7 +236,7 @@ void Applier::write_live() {
       live_.erase(segment);
       index_.remove(key);
     } else {
-      index_.put(key, Key().u64(live.bytes).u64(live.records));
+      index_.put(key, store::write_live(live));
     }
   }
   touched_.clear();

@@ -27,6 +27,9 @@ struct Live {
   std::uint64_t records = 0;
 };
 
+std::string write_live(const Live& live);                 // As the index keeps it.
+Live read_live(const std::optional<std::string>& value);  // Nothing: no octets.
+
 // Which log, and up to where, an index knows.
 struct IndexPosition {
   InstanceId instance{};

@@ -139,12 +139,4 @@ Result<std::optional<std::string>> Bridge::get(const Reader& below, Bytes key) c
   return get_over(*waiting(), below, key);
 }
 
-Result<void> Bridge::scan(const Reader& below, Bytes from, Bytes to, const Visit& visit) const {
-  return scan_over(*waiting(), below, from, to, true, visit);
-}
-
-Result<void> Bridge::scan_back(const Reader& below, Bytes from, Bytes to, const Visit& visit) const {
-  return scan_over(*waiting(), below, from, to, false, visit);
-}
-
 }  // namespace facteur::store

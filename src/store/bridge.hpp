@@ -35,8 +35,6 @@ class Bridge {
   std::shared_ptr<const Reader> snapshot_over(std::shared_ptr<const Reader> below) const;
   Result<std::optional<std::string>> get(const Reader& below, Bytes key) const;
   using Visit = std::function<bool(Bytes key, Bytes value)>;
-  Result<void> scan(const Reader& below, Bytes from, Bytes to, const Visit& visit) const;
-  Result<void> scan_back(const Reader& below, Bytes from, Bytes to, const Visit& visit) const;
 
  private:
   std::shared_ptr<const Reader> waiting() const;  // The changes, as they are now.

@@ -63,9 +63,17 @@ Result<Submission::Record> copy_piece(Core& core, Segment& segment, const BlobId
   const std::uint32_t length = record_header_bytes + name_octets + piece.length;
   auto record = segment.octets(piece.at.offset, length, copy);
   if (!record) return failed(record);
-  const auto header = decode_record_header(*record, segment.header().nonce, piece.at.offset);
+  const auto whole = [&] {
+    const auto header = decode_record_header(*record, segment.header().nonce, piece.at.offset);
+    const Bytes octets = record->substr(record_header_bytes);
+    return header && header->length == octets.size() && crypto::crc32c(octets) == header->checksum;
+  };
+  if (!whole() && copy.empty()) {  // As in Core::read_pieces: it may only not have been readable in mapped memory.
+    record = segment.octets_by_read(piece.at.offset, length, copy);
+    if (!record) return failed(record);
+  }
   const Bytes payload = record->substr(record_header_bytes);
-  if (!header || header->length != payload.size() || crypto::crc32c(payload) != header->checksum) {
+  if (!whole()) {
     segment.damaged = true;
     auto damaged = failure(Failure::Kind::corrupt, "F-2056", "A stored message is damaged", to_string(piece.at));
     core.quarantine_blob(id, piece.at, damaged.error());

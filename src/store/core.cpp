@@ -149,9 +149,11 @@ Result<void> Core::write_group(const Group& group) {
 Result<void> Core::apply_group(const Group& group, std::int64_t time_ms) {
   applier->begin(time_ms);
   std::uint64_t bytes = 0;
+  bool marker = false;
   for (const auto& submission : group) {
     bytes += submission->bytes();
     if (!submission->durable) continue;
+    marker = marker || submission->records.empty();
     ++commits;
     if (auto applied = apply_submission(*submission); !applied) {
       index_failed = true;
@@ -161,7 +163,7 @@ Result<void> Core::apply_group(const Group& group, std::int64_t time_ms) {
   log_bytes_since_flush += bytes;
   auto applied = applier->end(log->end());
   if (!applied) index_failed = true;
-  if (applied) watch_index(marked.load());
+  if (applied) watch_index(marker);
   return applied;
 }
 

@@ -104,6 +104,7 @@ class Core {
   std::uint64_t commits_seen = 0, groups_seen = 0;  // By the background.
   std::uint64_t replayed_bytes = 0;
   bool rebuilt = false;
+  std::atomic<bool> checked{false};       // A check is under way; there is one at most.
   std::atomic<bool> rebuild_told{false};  // A check with repair has said so.
 
  private:

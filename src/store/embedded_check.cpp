@@ -139,6 +139,7 @@ Task<Result<void>> EmbeddedCheck::survey() {
     if (there && *there) continue;  // Another transaction has it.
     if (BlobId::from(crypto::sha256(octets).view()) != id) {
       problem("a part of a lost message, " + to_hex(id.bytes()) + ", is in " + segment_path(number), true);
+      kept_.insert(number);
       continue;
     }
     problem("a message is in the log, but in no mailbox: " + to_hex(id.bytes()), !repair_);
@@ -209,8 +210,11 @@ Task<Result<void>> EmbeddedCheck::mend_index() {
   }
   if (!repair_) co_return Result<void>{};
   auto write = [core = core_, differences = comparison_->differences()] { return mend(*core, differences); };
-  auto written = co_await on_lane(core_, world::Shards::Lane::log, std::move(write));
-  if (!written) co_return written;
+  auto skipped = co_await on_lane(core_, world::Shards::Lane::log, std::move(write));
+  if (!skipped) co_return failed(skipped);
+  if (*skipped > 0) {
+    problem("index: " + std::to_string(*skipped) + " keys have changed meanwhile; check again", true);
+  }
   auto flush = [core = core_] { return core->index->flush(); };
   co_return co_await on_pool(core_, std::move(flush));
 }
@@ -227,6 +231,8 @@ Task<Result<void>> EmbeddedCheck::make_snapshot() {
 
 // The marks go; and a snapshot comes behind the damage, so that a replay never finds it again.
 Task<Result<void>> EmbeddedCheck::settle() {
+  // Parts of a message stay in the log, and their segment is known as damaged, so that they are not cleared away.
+  std::erase_if(never_applied_, [&](std::uint64_t number) { return kept_.contains(Position::from(number).segment); });
   if (never_applied_.empty()) co_return Result<void>{};
   auto forget = [core = core_, positions = never_applied_]() -> Result<void> {
     for (const std::uint64_t at : positions) core->index->remove(Key(damaged_subspace).u64(at));

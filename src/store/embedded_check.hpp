@@ -15,6 +15,9 @@ namespace facteur::store {
 class EmbeddedCheck final : public Check {
  public:
   EmbeddedCheck(std::shared_ptr<Core> core, std::shared_ptr<Background> background, bool repair);
+  EmbeddedCheck(const EmbeddedCheck&) = delete;
+  EmbeddedCheck& operator=(const EmbeddedCheck&) = delete;
+  ~EmbeddedCheck() override { core_->checked = false; }
 
   Task<Result<void>> step() override;
   Stage stage() const override { return stage_; }
@@ -45,6 +48,7 @@ class EmbeddedCheck final : public Check {
   bool incomplete_ = false;                // The log alone would not give the index back.
   std::shared_ptr<IndexComparison> comparison_;
   std::vector<std::string> lost_bodies_;
+  std::set<std::uint32_t> kept_;  // Segments with parts of lost messages.
 };
 
 }  // namespace facteur::store

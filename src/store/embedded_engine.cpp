@@ -200,6 +200,7 @@ class Embedded final : public EmbeddedEngine {
   }
 
   std::unique_ptr<Check> check(bool repair) override {
+    if (core_->checked.exchange(true)) return nullptr;
     return std::make_unique<EmbeddedCheck>(core_, background_, repair);
   }
 

@@ -156,8 +156,8 @@ class Engine {
   };
   virtual std::vector<Corrupt> quarantined() const = 0;
 
-  // fsck (store/check.hpp); `repair`: what can be mended is. nullptr: this engine has nothing on a disk. The engine
-  // must outlive it.
+  // fsck (store/check.hpp); `repair`: what can be mended is. nullptr: this engine has nothing on a disk, or another
+  // check is under way. The engine must outlive it.
   virtual std::unique_ptr<Check> check(bool repair) {
     static_cast<void>(repair);
     return nullptr;

@@ -52,7 +52,9 @@ struct RocksdbSizes {
   std::size_t write_buffer_bytes = 16 << 20;  // Two of them at most.
 };
 // Below disk.root() + "/" + folder. RocksDB opens its files itself, so the disk must be a real one.
-std::unique_ptr<IndexMaker> rocksdb_index(world::Disk& disk, const RocksdbSizes& sizes, std::string folder = "index");
+// `waits`: whether changes that it cannot take wait in memory (bridge.hpp); else apply() fails.
+std::unique_ptr<IndexMaker> rocksdb_index(world::Disk& disk, const RocksdbSizes& sizes, std::string folder = "index",
+                                          bool waits = true);
 
 // A map that writes itself to FOLDER/map at random moments, one in `persist_one_in` applies (0: at flush() only).
 std::unique_ptr<IndexMaker> map_index(world::Disk& disk, world::Random& random, unsigned persist_one_in,

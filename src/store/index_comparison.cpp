@@ -15,8 +15,24 @@ constexpr std::size_t most_differences = 100'000;
 
 std::unique_ptr<IndexMaker> second_index(const Core& core) {
   const EngineParameters& p = core.parameters;
-  if (p.index == IndexKind::rocksdb) return rocksdb_index(p.disk, p.sizes.rocksdb, std::string(folder));
+  if (p.index == IndexKind::rocksdb) return rocksdb_index(p.disk, p.sizes.rocksdb, std::string(folder), false);
   return map_index(p.disk, p.random, 0, std::string(folder));
+}
+
+// A second index must not take the room that new mail needs.
+Result<void> room_for_it(const Core& core) {
+  world::Disk& disk = core.parameters.disk;
+  const auto space = disk.space();
+  const auto names = disk.list("index");
+  if (!space || !names) return {};  // Not known: the index itself says when it cannot be written.
+  std::uint64_t needed = std::min(core.parameters.sizes.low_space_bytes, space->total_bytes / 20);
+  for (const std::string& name : *names) {
+    auto file = disk.open("index/" + name, world::Disk::Mode::read);
+    if (auto size = file ? (*file)->size() : Result<std::uint64_t>(0)) needed += *size;
+  }
+  if (space->free_bytes >= needed) return {};
+  return failure(Failure::Kind::temporary, "F-2072", "There is no room for the second index that a check needs",
+                 std::to_string(needed) + " octets");
 }
 
 struct Some {
@@ -53,13 +69,14 @@ IndexComparison::~IndexComparison() {
 }
 
 Result<void> IndexComparison::begin() {
+  if (auto room = room_for_it(*core_); !room) return room;
   maker_ = second_index(*core_);
   if (auto removed = maker_->remove(); !removed) return removed;  // One that a crash has left.
   auto opened = maker_->open();
   if (!opened) return failed(opened);
   index_ = std::move(*opened);
   if (from_.of.segment != 0) {
-    if (auto restored = restore_snapshot(core_->segments, from_, *index_); !restored) return restored;
+    if (auto restored = restore_snapshot(core_->segments, from_, *index_, 0); !restored) return restored;
   }
   applier_ = std::make_unique<Applier>(*index_, core_->instance);
   if (auto loaded = applier_->load(); !loaded) return loaded;
@@ -116,19 +133,42 @@ void IndexComparison::differ(std::string key, std::optional<std::string> live, s
   if (differences_.size() < most_differences) differences_.push_back({std::move(key), std::move(live), std::move(log)});
 }
 
-Result<void> mend(Core& core, const std::vector<IndexDifference>& differences) {
+namespace {
+
+void put(Index& index, Bytes key, const std::optional<std::string>& value) {
+  if (value) {
+    index.put(key, *value);
+  } else {
+    index.remove(key);
+  }
+}
+
+// Commits since the comparison have added to the wrong sum, and taken from it.
+std::optional<std::string> corrected(const std::optional<std::string>& now, const IndexDifference& difference) {
+  const Live is = read_live(now), was = read_live(difference.live), right = read_live(difference.log);
+  const auto sum = [](std::uint64_t a, std::uint64_t b, std::uint64_t c) { return a + c < b ? 0 : a + c - b; };
+  const Live live{sum(is.bytes, was.bytes, right.bytes), sum(is.records, was.records, right.records)};
+  return live.records == 0 ? std::nullopt : std::optional(write_live(live));
+}
+
+}  // namespace
+
+Result<std::uint64_t> mend(Core& core, const std::vector<IndexDifference>& differences) {
+  std::uint64_t left = 0;
   for (const IndexDifference& difference : differences) {
     auto now = core.index->latest().get(difference.key);
     if (!now) return failed(now);
-    if (*now != difference.live) continue;  // Changed since, by a commit that knew what it did.
-    if (difference.log) {
-      core.index->put(difference.key, *difference.log);
+    if (difference.key.front() == live_subspace) {
+      put(*core.index, difference.key, corrected(*now, difference));
+    } else if (*now == difference.live) {
+      put(*core.index, difference.key, difference.log);
     } else {
-      core.index->remove(difference.key);
+      ++left;  // Changed since, by a commit that may have been built on what was wrong.
     }
   }
-  if (auto applied = core.index->apply(); !applied) return applied;
-  return core.applier->load();
+  if (auto applied = core.index->apply(); !applied) return failed(applied);
+  if (auto loaded = core.applier->load(); !loaded) return failed(loaded);
+  return left;
 }
 
 }  // namespace facteur::store

@@ -53,7 +53,8 @@ class IndexComparison {
   std::uint64_t different_ = 0, compared_ = 0;
 };
 
-// Where the index still has the value that the comparison saw, it gets that of the log. On the log's lane.
-Result<void> mend(Core& core, const std::vector<IndexDifference>& differences);
+// Where the index still has the value that the comparison saw, it gets that of the log; live octets of segments are
+// corrected by what they were wrong. How many keys were left, because they have changed since. On the log's lane.
+Result<std::uint64_t> mend(Core& core, const std::vector<IndexDifference>& differences);
 
 }  // namespace facteur::store

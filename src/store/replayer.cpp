@@ -4,13 +4,6 @@
 
 namespace facteur::store {
 
-Result<void> Replayer::replay(const Segments& segments, const Position& from, const Position& to) {
-  for (const auto& segment : segments.all()) {
-    if (auto done = replay(*segment, from, to); !done) return done;
-  }
-  return {};
-}
-
 Result<void> Replayer::replay(Segment& segment, const Position& from, const Position& to) {
   if (segment.number() < from.segment || segment.number() > to.segment) return {};
   segment_ = segment.number();

@@ -18,7 +18,6 @@ class Replayer final : public SegmentVisitor {
   Replayer(Applier& applier, Spoiled spoiled) : applier_(applier), spoiled_(std::move(spoiled)) {}
 
   // What stands in [from, to): borders of groups, `to` up to the durable end. Failures: the index does not work.
-  Result<void> replay(const Segments& segments, const Position& from, const Position& to);
   Result<void> replay(Segment& segment, const Position& from, const Position& to);  // Of one segment.
 
   std::uint64_t bytes() const { return bytes_; }                      // Of records that mean something to the index.

@@ -109,19 +109,22 @@ class RocksdbReader final : public Reader {
 // The newest state, of which a part may wait beside the database.
 class BridgedReader final : public Reader {
  public:
-  BridgedReader(const Reader& database, const Bridge& bridge) : database_(database), bridge_(bridge) {}
+  BridgedReader(const Index& index, const Reader& database, const Bridge& bridge)
+      : index_(index), database_(database), bridge_(bridge) {}
 
   Result<std::optional<std::string>> get(Bytes key) const override {
     return bridge_.active() ? bridge_.get(database_, key) : database_.get(key);
   }
   Result<void> scan(Bytes from, Bytes to, const Bridge::Visit& visit) const override {
-    return bridge_.active() ? bridge_.scan(database_, from, to, visit) : database_.scan(from, to, visit);
+    // A scan shows one moment, also while what waits passes into the database.
+    return bridge_.active() ? index_.snapshot()->scan(from, to, visit) : database_.scan(from, to, visit);
   }
   Result<void> scan_back(Bytes from, Bytes to, const Bridge::Visit& visit) const override {
-    return bridge_.active() ? bridge_.scan_back(database_, from, to, visit) : database_.scan_back(from, to, visit);
+    return bridge_.active() ? index_.snapshot()->scan_back(from, to, visit) : database_.scan_back(from, to, visit);
   }
 
  private:
+  const Index& index_;
   const Reader& database_;
   const Bridge& bridge_;
 };
@@ -139,7 +142,7 @@ class Diversion final : public rocksdb::WriteBatch::Handler {
 
 class RocksdbIndex final : public Index {
  public:
-  explicit RocksdbIndex(std::unique_ptr<rocksdb::DB> db) : db_(std::move(db)) {}
+  RocksdbIndex(std::unique_ptr<rocksdb::DB> db, bool waits) : db_(std::move(db)), waits_(waits) {}
 
   void put(Bytes key, Bytes value) override { batch_.Put(slice(key), slice(value)); }
   void remove(Bytes key) override { batch_.Delete(slice(key)); }
@@ -153,6 +156,7 @@ class RocksdbIndex final : public Index {
         return {};
       }
       if (status.IsCorruption()) damage_->store(true);
+      if (!waits_) return rocksdb_failure(status);
     }
     Diversion diversion(bridge_);
     const auto diverted = batch_.Iterate(&diversion);
@@ -238,16 +242,17 @@ class RocksdbIndex final : public Index {
 
   Damage damage_ = std::make_shared<std::atomic<bool>>(false);
   std::unique_ptr<rocksdb::DB> db_;
+  bool waits_;
   RocksdbReader database_{*db_, damage_, false};
   Bridge bridge_;
-  BridgedReader latest_{database_, bridge_};
+  BridgedReader latest_{*this, database_, bridge_};
   rocksdb::WriteBatch batch_;
 };
 
 class RocksdbIndexMaker final : public IndexMaker {
  public:
-  RocksdbIndexMaker(world::Disk& disk, const RocksdbSizes& sizes, std::string folder)
-      : disk_(disk), folder_(std::move(folder)), path_(disk.root() + "/" + folder_), sizes_(sizes) {}
+  RocksdbIndexMaker(world::Disk& disk, const RocksdbSizes& sizes, std::string folder, bool waits)
+      : disk_(disk), folder_(std::move(folder)), path_(disk.root() + "/" + folder_), sizes_(sizes), waits_(waits) {}
 
   Result<std::unique_ptr<Index>> open() override {
     if (auto made = disk_.create_directory(folder_); !made) return failed(made);
@@ -257,7 +262,7 @@ class RocksdbIndexMaker final : public IndexMaker {
       return failure(Failure::Kind::refused, "F-2042", "Another server uses this data directory", status.ToString());
     }
     if (!status.ok()) return rocksdb_failure(status);
-    return std::make_unique<RocksdbIndex>(std::unique_ptr<rocksdb::DB>(db));
+    return std::make_unique<RocksdbIndex>(std::unique_ptr<rocksdb::DB>(db), waits_);
   }
 
   // DestroyDB leaves what it does not know, and needs a readable manifest: the files go one by one.
@@ -314,12 +319,14 @@ class RocksdbIndexMaker final : public IndexMaker {
   world::Disk& disk_;
   std::string folder_, path_;
   RocksdbSizes sizes_;
+  bool waits_;
 };
 
 }  // namespace
 
-std::unique_ptr<IndexMaker> rocksdb_index(world::Disk& disk, const RocksdbSizes& sizes, std::string folder) {
-  return std::make_unique<RocksdbIndexMaker>(disk, sizes, std::move(folder));
+std::unique_ptr<IndexMaker> rocksdb_index(world::Disk& disk, const RocksdbSizes& sizes, std::string folder,
+                                          bool waits) {
+  return std::make_unique<RocksdbIndexMaker>(disk, sizes, std::move(folder), waits);
 }
 
 }  // namespace facteur::store

@@ -4,6 +4,7 @@
 
 #include "base/assert.hpp"
 
+#include "store/applier.hpp"
 #include "store/key.hpp"
 #include "store/segment_reader.hpp"
 
@@ -60,7 +61,8 @@ Result<Part> read_part(const Reader& reader, const std::string& from) {
 
 class PartsVisitor final : public SegmentVisitor {
  public:
-  PartsVisitor(Index& index, const SnapshotPlace& place) : index_(index), place_(place) {}
+  PartsVisitor(Index& index, const SnapshotPlace& place, std::uint64_t most_waiting)
+      : index_(index), place_(place), most_waiting_(most_waiting) {}
 
   Result<void> group(const GroupHeader&) override { return {}; }
   Result<void> group_end(const GroupHeader&) override { return {}; }
@@ -83,6 +85,12 @@ class PartsVisitor final : public SegmentVisitor {
     return put(p.rest());
   }
   bool complete() const { return complete_; }
+  // Last of all, since whoever finds a position takes the index for complete up to it: what the index writes by itself
+  // before a crash is a beginning of what it was given.
+  Result<void> give_position() {
+    if (position_) index_.put(position_key, *position_);
+    return index_.apply();
+  }
 
  private:
   Result<void> put(Bytes packed) {
@@ -93,19 +101,28 @@ class PartsVisitor final : public SegmentVisitor {
       const Bytes key = p.string();
       const Bytes value = p.string();
       if (!p.ok()) break;
-      index_.put(key, value);
+      if (key == position_key) {
+        position_ = std::string(value);
+      } else {
+        index_.put(key, value);
+      }
       ++keys_;
     }
     ++parts_;
-    return index_.apply();
+    if (auto applied = index_.apply(); !applied) return applied;
+    if (index_.waiting_bytes() <= most_waiting_) return {};
+    return failure(Failure::Kind::temporary, "F-2071", "There is no room to make the index anew",
+                   "restoring a snapshot");
   }
 
   Index& index_;
   SnapshotPlace place_;
+  std::uint64_t most_waiting_;
   std::optional<std::uint64_t> number_;
   std::uint32_t parts_ = 0;
   std::uint64_t keys_ = 0;
   bool done_ = false, complete_ = false;
+  std::optional<std::string> position_;
 };
 
 }  // namespace
@@ -144,8 +161,9 @@ Task<Result<void>> write_snapshot(std::shared_ptr<Core> core) {
   co_return Result<void>{};
 }
 
-Result<void> restore_snapshot(const Segments& segments, const SnapshotPlace& place, Index& index) {
-  PartsVisitor visitor(index, place);
+Result<void> restore_snapshot(const Segments& segments, const SnapshotPlace& place, Index& index,
+                              std::uint64_t most_waiting) {
+  PartsVisitor visitor(index, place, most_waiting);
   for (const auto& segment : segments.all()) {
     if (segment->number() < place.begin.segment || segment->number() > place.end.segment) continue;
     auto walked = walk(segment->file(), segment->header(), segment->durable(), {}, visitor);
@@ -154,7 +172,7 @@ Result<void> restore_snapshot(const Segments& segments, const SnapshotPlace& pla
   if (!visitor.complete()) {
     return failure(Failure::Kind::corrupt, "F-2055", "A snapshot of the index is damaged", to_string(place.begin));
   }
-  return {};
+  return visitor.give_position();
 }
 
 }  // namespace facteur::store

@@ -209,7 +209,9 @@ class Start {
     if (!opened) return failed(opened);
     core_->index = std::move(*opened);
     if (auto restored = restore(*make); !restored) return restored;
-    if (auto flushed = core_->index->flush(); flushed) note_flushed();
+    // Until it is on disk the mark stays: what is there of it is not to be trusted.
+    if (!core_->index->flush()) return {};
+    note_flushed();
     if (marked && *marked) static_cast<void>(disk_.remove(rebuild_path));
     return {};
   }
@@ -264,7 +266,8 @@ class Start {
   Result<void> restore(IndexMaker& make) {
     SnapshotPlace place = newest_snapshot();
     if (place.of.segment != 0) {
-      auto restored = restore_snapshot(core_->segments, place, *core_->index);
+      auto restored = restore_snapshot(core_->segments, place, *core_->index, core_->parameters.sizes.flush_bytes);
+      if (!restored && restored.error().kind != Failure::Kind::corrupt) return restored;
       if (!restored) {
         core_->quarantine(to_string(place.begin), "the newest snapshot of the index: " + restored.error().cause);
         core_->index = nullptr;
@@ -346,7 +349,12 @@ class Start {
 Result<void> Start::replay(const Position& from) {
   Replayer replayer(*core_->applier, [this](const Position& at, const std::string& why) { spoiled(at, why); });
   constexpr Position end{UINT32_MAX, UINT32_MAX};
-  if (auto replayed = replayer.replay(core_->segments, from, end); !replayed) return replayed;
+  for (const auto& segment : core_->segments.all()) {
+    if (auto replayed = replayer.replay(*segment, from, end); !replayed) return replayed;
+    // What a living server leaves to be replayed is bounded; all of the log is not.
+    if (!core_->rebuilt || core_->index->waiting_bytes() <= core_->parameters.sizes.flush_bytes) continue;
+    return failure(Failure::Kind::temporary, "F-2073", "There is no room to make the index anew", "replaying the log");
+  }
   core_->replayed_bytes += replayer.bytes();
   core_->operation_bytes_since_snapshot += replayer.operation_bytes();
   if (replayer.newest_snapshot().of.segment != 0) place_ = replayer.newest_snapshot();
