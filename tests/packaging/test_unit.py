@@ -25,7 +25,6 @@ class Unit(unittest.TestCase):
 
     def test_exposure(self):
         exposure, table = self.analyzed(UNIT)
-        print(f"exposure of facteur.service: {exposure}")
         self.assertLessEqual(exposure, MOST_EXPOSED, table)
 
     def test_the_measure_bites(self):
