@@ -46,15 +46,18 @@ class SevenBitConverter {
   Bytes header_of(const Part& part) const { return message_.substr(part.header, part.header_length); }
   Bytes body_of(const Part& part) const { return message_.substr(part.body, part.body_length); }
 
-  void write(std::uint32_t index) {
+  // Each of these gives the place behind what it has written. A header without its blank line reaches to the delimiter,
+  // and so beyond the body of the parts around it.
+  std::uint64_t write(std::uint32_t index) {
     const Part& part = tree_.parts[index];
-    if (part.kind == Part::Kind::multipart) return write_multipart(index);
+    if (part.kind == Part::Kind::multipart) return write_multipart(part);
     const bool global = part.content_type.is("message", "global");
     if (part.kind == Part::Kind::message && !global && part.encoding <= Encoding::binary) {
       write_header(part, "7bit", false);
       return write(part.first_child);
     }
     write_leaf(part);
+    return part.body + part.body_length;
   }
 
   void write_leaf(const Part& part) {
@@ -72,36 +75,27 @@ class SevenBitConverter {
     out_.write(quoted ? encode_quoted_printable(octets) : encode_base64_lines(octets));
   }
 
-  void write_multipart(std::uint32_t index) {
-    const Part& part = tree_.parts[index];
+  std::uint64_t write_multipart(const Part& part) {
+    const std::uint64_t end = part.body + part.body_length;
     const auto& type = part.content_type;
-    const bool sealed = type.subtype == "signed" || type.subtype == "encrypted";
-    if (sealed) {
+    if (type.subtype == "signed" || type.subtype == "encrypted") {
       if (needs_encoding(body_of(part))) {
-        return refuse(type.subtype == "signed" ? Unconvertible::signed_part : Unconvertible::encrypted_part);
+        refuse(type.subtype == "signed" ? Unconvertible::signed_part : Unconvertible::encrypted_part);
       }
       out_.keep(message_, header_of(part));
       out_.keep(message_, body_of(part));
-      return;
+      return end;
     }
+    // All its text would be preamble, which nobody is shown; but some reader shows it all the same.
+    if (part.first_child == Part::none && needs_encoding(body_of(part))) refuse(Unconvertible::damaged);
     write_header(part, "7bit", false);
     std::uint64_t at = part.body;
     for (std::uint32_t child = part.first_child; child != Part::none; child = tree_.parts[child].next_sibling) {
       write_between(at, tree_.parts[child].header);
-      write(child);
-      at = end_of(child);
+      at = write(child);
     }
-    write_between(at, part.body + part.body_length);
-  }
-
-  // A header without its blank line reaches to the delimiter, and so beyond the body of the parts around it.
-  std::uint64_t end_of(std::uint32_t index) const {
-    const Part& part = tree_.parts[index];
-    std::uint64_t end = part.body + part.body_length;
-    for (std::uint32_t child = part.first_child; child != Part::none; child = tree_.parts[child].next_sibling) {
-      end = std::max(end, end_of(child));
-    }
-    return end;
+    write_between(at, end);
+    return std::max(at, end);
   }
 
   void write_between(std::uint64_t from, std::uint64_t to) {

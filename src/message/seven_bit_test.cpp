@@ -65,6 +65,39 @@ TEST_RFC("2046 §5.1.1",
       "--b\r\n\r\né\r\n--b\r\nX: y\r\n--a\r\n\r\nz\r\n--a--\r\n");
 }
 
+TEST_RFC("2046 §5.1.1", "what is written whole ends where its body does, and no line end behind it is lost") {
+  const auto beside = [](const std::string& part) {
+    return "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ncafé\r\n--b\r\n" + part +
+           "\r\n--b\r\n\r\nlast\r\n--b--\r\n";
+  };
+  for (const std::string part : {
+           "Content-Type: message/global\r\n\r\nSubject: x",
+           "Content-Type: message/global\r\n\r\n",
+           "Content-Type: multipart/signed; boundary=s\r\n\r\n--s\r\nContent-Type: text/plain",
+           "Content-Type: multipart/encrypted; boundary=s\r\n\r\n--s\r\nContent-Type: text/plain",
+           "Content-Type: message/rfc822\r\n\r\nContent-Type: multipart/signed; boundary=s\r\n\r\n--s\r\nA: b",
+           "Content-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\nContent-Type: message/global\r\n\r\nA: b",
+       }) {
+    CAPTURE(part);
+    CHECK(converted(beside(part)).ends_with("\r\n--b\r\n" + part + "\r\n--b\r\n\r\nlast\r\n--b--\r\n"));
+  }
+}
+
+TEST_RFC("2046 §5.1.1",
+         "a multipart in which no part is found keeps its text or is refused, and loses no letter of it") {
+  for (const std::string header :
+       {"Content-Type: multipart/mixed\r\n\r\n", "Content-Type: multipart/mixed; boundary=\"\"\r\n\r\n",
+        "Content-Type: multipart/mixed; boundary=never\r\n\r\n"}) {
+    CAPTURE(header);
+    CHECK(to_seven_bit(header + "déjà vu\r\n") == std::unexpected(Unconvertible::damaged));
+    CHECK(to_seven_bit("Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n" + header + "été\r\n--o--\r\n") ==
+          std::unexpected(Unconvertible::damaged));
+    const std::string plain =
+        "Content-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n\r\nété\r\n--o\r\n" + header + "vu\r\n--o--\r\n";
+    CHECK(to_seven_bit(plain)->ends_with(header + "vu\r\n--o--\r\n"));
+  }
+}
+
 TEST_RFC("6152 §3", "a text becomes quoted-printable, and its field says so") {
   const std::string after = converted(
       "DKIM-Signature: v=1;\r\n  h=from\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
