@@ -256,6 +256,11 @@ TEST_RFC("5322 §2.1", "random drafts: every line is one, and reading gives back
     if (ascii_only) REQUIRE_FALSE(has_eight_bit(message));
     if (!draft.transport.utf8) REQUIRE_FALSE(needs_utf8_transport(message));
     CHECK(decoded_text(*first_field(message, "Subject")) == draft.subject);
+    const auto header = Bytes(message).substr(0, header_length(message));  // RFC 2047 §2: no word is empty.
+    CHECK(header.find("?Q?"
+                      "?=") == Bytes::npos);
+    CHECK(header.find("?B?"
+                      "?=") == Bytes::npos);
     if (!draft.references.empty()) CHECK(parse_message_ids(*first_field(message, "References")) == draft.references);
     if (!draft.fields.empty()) CHECK(decoded_text(*first_field(message, "X-Anything")) == draft.fields[0].second);
     std::vector<Destination> from(draft.from.begin(), draft.from.end());

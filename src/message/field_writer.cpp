@@ -12,9 +12,9 @@ namespace {
 
 constexpr std::string_view atom_marks = "!#$%&'*+-/=?^_`{|}~";
 constexpr std::string_view word_open = "=?UTF-8?Q?";
-constexpr std::size_t around_word = 12;   // "=?UTF-8?Q?" and "?=".
-constexpr std::size_t longest_run = 8;    // More blanks than these are not left to folding and other programs.
-constexpr std::size_t smallest_word = 8;  // Less room than this for an encoded word: the line is folded first.
+constexpr std::size_t around_word = 12;    // "=?UTF-8?Q?" and "?=".
+constexpr std::size_t longest_run = 8;     // More blanks than these are not left to folding and other programs.
+constexpr std::size_t smallest_word = 12;  // Room for any one character (RFC 2047 §2: no word is empty), or a fold.
 
 bool eight_bit(char c) { return static_cast<unsigned char>(c) >= 0x80; }
 

@@ -53,6 +53,25 @@ TEST_RFC("5322 §2.2.3", "blanks survive folding") {
   text_field(std::string(2000, ' ') + "é");
 }
 
+TEST_RFC("2047 §2", "no encoded word is empty, however little room is left for the first character") {
+  for (const std::string character : {"é", "€", "😀"}) {
+    for (std::size_t before = 0; before < 80; ++before) {
+      CAPTURE(character);
+      CAPTURE(before);
+      FieldWriter fields;
+      fields.text("Subject", std::string(before, 'x') + " " + character);
+      fields.parameters("Content-Type", "text/plain",
+                        std::vector<WrittenParameter>{{"n", std::string(before, 'x') + character, true}});
+      const std::string out = fields.finish().value();
+      CHECK(out.find("?Q?"
+                     "?=") == std::string::npos);
+      CHECK(out.find("?B?"
+                     "?=") == std::string::npos);
+      CHECK(decoded_text(*first_field(out, "Subject")) == std::string(before, 'x') + " " + character);
+    }
+  }
+}
+
 TEST_RFC("2047 §5", "no encoded word ends inside a character") {
   std::string text;
   for (int i = 0; i < 100; ++i) {
