@@ -247,6 +247,21 @@ TEST_RFC("3676 §4", "flowed text: paragraphs again at the reader") {
   CHECK(unflowed(body, true) == *draft.text);
 }
 
+TEST_RFC("3676 §4", "scripts that put blanks between words are flowed at these and are not wide") {
+  CHECK(wants_delsp("日本語日本語日本語日本語日本語日本語日本語日本語日本語日本語日本語日本語日本語"));
+  for (const std::string letter : {"\u1ea1", "\u1ff7", "\u10d0", "\u0e81", "\u2c80"}) {  // The last below U+2E80.
+    CAPTURE(letter);
+    std::string word;
+    for (int i = 0; i < 60; ++i) word += letter;
+    CHECK_FALSE(wants_delsp(word));
+    CHECK(flowed(word + " " + word + "\r\n", false) == word + " \r\n" + word + "\r\n");
+    CHECK(flowed(word + "\r\n", true) == word + "\r\n");
+  }
+  std::string wide;
+  for (int i = 0; i < 60; ++i) wide += "\u2e80";
+  CHECK(wants_delsp(wide));
+}
+
 TEST_RFC("3676 §4.3", "only the signature mark is written as one") {
   const std::string odd = "--\n-- \n--- \n -- \n--  x\n-- " + std::string(90, 'x') + "\n> -- \n";
   for (const bool delsp : {false, true}) {

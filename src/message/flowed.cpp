@@ -19,7 +19,7 @@ Glyph glyph(std::string_view text) {
   if (c < 0x80) return {};
   const std::size_t length = std::min<std::size_t>(c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4, text.size());
   // From U+2E80 on, as octets of UTF-8.
-  const bool wide = length >= 3 && (c > 0xe2 || static_cast<unsigned char>(text[1]) >= 0xba);
+  const bool wide = length >= 3 && (c > 0xe2 || (c == 0xe2 && static_cast<unsigned char>(text[1]) >= 0xba));
   return {length, wide ? 2u : 1u, wide};
 }
 
