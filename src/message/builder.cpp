@@ -174,15 +174,20 @@ Result<Built> build_message(const Draft& draft, const Origin& origin) {
   Draft empty;
   const bool nothing = !draft.text && !draft.html && draft.attached.empty() && draft.forwarded.empty();
   if (nothing) empty.text = "";
-  auto octets = joined(std::move(*header), body_entity(nothing ? empty : draft), draft.transport, origin.chance);
-  if (!octets) return failed(octets);
-  out.octets = std::move(*octets);
   Recipients recipients;
   for (const auto* list : {&draft.to, &draft.cc, &draft.bcc}) recipients.add(*list);
   out.recipients = recipients.take();
-  out.eight_bit = has_eight_bit(out.octets);
-  out.utf8 = draft.transport.utf8 && needs_utf8_transport(out.octets);
-  return out;
+  return completed(std::move(out), std::move(*header), body_entity(nothing ? empty : draft), draft.transport, origin);
+}
+
+Result<Built> completed(Built begun, std::string header, const Entity& body, const Transport& transport,
+                        const Origin& origin) {
+  auto octets = joined(std::move(header), body, transport, origin.chance);
+  if (!octets) return failed(octets);
+  begun.octets = std::move(*octets);
+  begun.eight_bit = has_eight_bit(begun.octets);
+  begun.utf8 = transport.utf8 && needs_utf8_transport(begun.octets);
+  return begun;
 }
 
 }  // namespace facteur::message

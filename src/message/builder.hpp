@@ -67,6 +67,11 @@ struct Built {
 // HTML that is not UTF-8, no sender, an inlined file without HTML or content_id, two with the same.
 Result<Built> build_message(const Draft& draft, const Origin& origin);
 
+// `begun`, which has its identifier and recipients, with the octets of `header` and `body` (joined(), which may refuse)
+// and what they need of the transport.
+Result<Built> completed(Built begun, std::string header, const Entity& body, const Transport& transport,
+                        const Origin& origin);
+
 // A new identifier: what stands in Message-ID (RFC 5322 §3.6.4), without angle brackets. `use` tells several of one
 // chance apart.
 std::string new_message_id(const Origin& origin, std::string_view use = {});

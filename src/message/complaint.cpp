@@ -80,12 +80,7 @@ Result<Built> build_complaint(const Complaint& complaint) {
   const Entity body =
       report_entity("feedback-report", std::move(text), std::move(status),
                     complaint.headers_only ? header_part(complaint.original) : whole_part(complaint.original));
-  auto octets = joined(std::move(*header), body, complaint.transport, complaint.origin.chance);
-  if (!octets) return failed(octets);
-  out.octets = std::move(*octets);
-  out.eight_bit = has_eight_bit(out.octets);
-  out.utf8 = complaint.transport.utf8 && needs_utf8_transport(out.octets);
-  return out;
+  return completed(std::move(out), std::move(*header), body, complaint.transport, complaint.origin);
 }
 
 }  // namespace facteur::message

@@ -202,12 +202,7 @@ Result<Built> build_reading_notice(const ReadingNotice& notice) {
                 .content = std::move(*status)};
   const Entity body =
       report_entity("disposition-notification", std::move(text), std::move(fields), header_part(notice.original));
-  auto octets = joined(std::move(*header), body, notice.transport, notice.origin.chance);
-  if (!octets) return failed(octets);
-  out.octets = std::move(*octets);
-  out.eight_bit = has_eight_bit(out.octets);
-  out.utf8 = notice.transport.utf8 && needs_utf8_transport(out.octets);
-  return out;
+  return completed(std::move(out), std::move(*header), body, notice.transport, notice.origin);
 }
 
 }  // namespace facteur::message
