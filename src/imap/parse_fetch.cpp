@@ -82,9 +82,13 @@ bool parse_bracketed(Tokens& in, FetchItem& item) {
   return item.kind == Kind::binary_size || parse_partial(in, item);
 }
 
-// RFC 8970 §6: PREVIEW may be followed by a list of modifiers, of which there is one.
-bool parse_preview(Tokens& in, FetchItem& item) {
+// RFC 8970 §6: PREVIEW may be followed by a list of modifiers, of which there is one. Where it stands alone, a list
+// behind it may also be that of FETCH (RFC 7162 §3.1.4): the first word tells.
+bool parse_preview(Tokens& in, FetchItem& item, bool alone) {
   if (!in.next_is_space_then('(')) return true;
+  const Bytes list = in.rest().substr(2);
+  const Bytes first = list.substr(0, list.find_first_of(" )"));
+  if (alone && !ascii::equal_ignoring_case(first, "LAZY")) return true;
   in.skip(' ');
   in.skip('(');
   do {
@@ -96,7 +100,8 @@ bool parse_preview(Tokens& in, FetchItem& item) {
   return in.expect(')');
 }
 
-bool parse_item(Tokens& in, std::vector<FetchItem>& out) {
+// `alone`: not in a parenthesised list.
+bool parse_item(Tokens& in, std::vector<FetchItem>& out, bool alone) {
   const auto name = ascii::upper(in.run(is_item_char));
   if (!in.ok() || name.empty()) return in.fail("Expected a FETCH item");
   if (out.size() == 200) return in.fail("Too many FETCH items");
@@ -119,7 +124,7 @@ bool parse_item(Tokens& in, std::vector<FetchItem>& out) {
     const auto* const found = std::ranges::find(simple_items, Bytes(name), &NamedItem::name);
     if (found == simple_items.end()) return in.fail("Unknown FETCH item");
     item.kind = found->kind;
-    if (item.kind == Kind::preview && !parse_preview(in, item)) return false;
+    if (item.kind == Kind::preview && !parse_preview(in, item, alone)) return false;
   }
   out.push_back(std::move(item));
   return true;
@@ -171,10 +176,10 @@ bool parse_fetch(Tokens& in, FetchCommand& out) {
   if (!in.space() || !parse_set(in, out.set) || !in.space()) return false;
   if (in.skip('(')) {
     do {
-      if (!parse_item(in, out.items)) return false;
+      if (!parse_item(in, out.items, false)) return false;
     } while (in.skip(' '));
     if (!in.expect(')')) return false;
-  } else if (!parse_macro(in, out.items) && !parse_item(in, out.items)) {
+  } else if (!parse_macro(in, out.items) && !parse_item(in, out.items, true)) {
     return false;
   }
   return parse_fetch_modifiers(in, out);
