@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/ascii.hpp"
+#include "directory/network_brake.hpp"
 #include "message/date.hpp"
 #include "message/received.hpp"
 #include "reception/arrival.hpp"
@@ -73,7 +74,9 @@ Task<Reply> StoreArrival::on(const smtp::AppendContent& content) {
     co_return refuse(552, "5.3.4", "The header of the message is too large");
   }
   if (end == Bytes::npos) {
-    if (mail_->held.grow(*large_headers_, mail_->header.capacity())) co_return Reply{};
+    // What the string has reserved beyond its size it has not touched.
+    const std::string network = directory::NetworkBrake::network(client_.address);
+    if (mail_->held.grow(*large_headers_, network, mail_->header.size())) co_return Reply{};
     co_return refuse(452, "4.3.1", "Too many large headers at once; come again later");
   }
   const std::string gathered = std::exchange(mail_->header, {});

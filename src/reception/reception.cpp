@@ -14,7 +14,8 @@ class StoreReception : public Reception {
       : with_(surroundings), parameters_(std::make_shared<const Parameters>(std::move(parameters))) {}
 
   std::unique_ptr<Arrival> arrive(const Client& client, observe::Scope scope) override {
-    return std::make_unique<StoreArrival>(with_, parameters(), large_headers_, client, std::move(scope));
+    std::shared_ptr<LargeHeaders> large_headers(large_headers_, &large_headers_->at(std::to_underlying(client.role)));
+    return std::make_unique<StoreArrival>(with_, parameters(), std::move(large_headers), client, std::move(scope));
   }
 
   void reload(Parameters parameters) override {
@@ -30,7 +31,7 @@ class StoreReception : public Reception {
   }
 
   Surroundings with_;
-  std::shared_ptr<LargeHeaders> large_headers_ = std::make_shared<LargeHeaders>();
+  std::shared_ptr<LargeHeadersByRole> large_headers_ = std::make_shared<LargeHeadersByRole>();
   mutable std::mutex mutex_;
   std::shared_ptr<const Parameters> parameters_;
 };
