@@ -14,6 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
   if (const auto authors = parse_authors(text)) {
     std::size_t at = 0;
     for (const auto& listed : parse_address_list(text)) {
+      if (listed.kind != ListedAddress::Kind::mailbox) continue;
       if (at == authors->size() || listed.local != (*authors)[at].local) std::abort();
       if (Domain::parse(listed.domain) != (*authors)[at++].domain) std::abort();
     }

@@ -3,6 +3,7 @@
 
 #include "base/ascii.hpp"
 #include "message/address.hpp"
+#include "message/encoded_word.hpp"
 
 namespace facteur::message {
 namespace {
@@ -135,7 +136,9 @@ bool AddressScanner::read_word(ListedAddress& into, std::string& local, bool bla
     read_quoted(into.name);
     local.append(into.name, name_size);
   } else {
-    const std::size_t start = at_++;
+    const std::size_t start = at_;
+    at_ += blank_before || name_size == 0 ? encoded_word_length(text_.substr(at_)) : 0;
+    if (at_ == start) ++at_;
     while (!done() && !is_special(peek())) ++at_;
     into.name.append(text_.substr(start, at_ - start));
     local.append(into.name, name_size);

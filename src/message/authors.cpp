@@ -1,8 +1,10 @@
 #include "message/authors.hpp"
 
+#include <algorithm>
 #include <string_view>
 
 #include "base/ascii.hpp"
+#include "message/encoded_word.hpp"
 
 namespace facteur::message {
 namespace {
@@ -15,14 +17,16 @@ class AuthorReader {
   explicit AuthorReader(Bytes value) : text_(value) {}
 
   std::optional<std::vector<Address>> read() {
-    std::vector<Address> authors;
-    while (authors.size() < most_authors) {
+    while (authors_.size() < most_authors) {
       auto one = mailbox();
-      if (!one || !skip()) return std::nullopt;
-      authors.push_back(std::move(*one));
-      if (done()) return authors;
-      if (text_[at_] != ',') return std::nullopt;
-      ++at_;
+      if (!one || !skip() || (open_ > 0 && !done())) return std::nullopt;
+      authors_.push_back(std::move(*one));
+      if (done()) return in_group_ ? std::nullopt : std::optional(std::move(authors_));
+      const char c = text_[at_++];
+      if (c == ';' && in_group_ && skip() && done()) return std::move(authors_);
+      if (c != ',') return std::nullopt;
+      // RFC 5322 §4.4 obs-mbox-list: nothing behind a comma. With one author nobody can miss another.
+      if (authors_.size() == 1 && !in_group_ && skip() && done()) return std::move(authors_);
     }
     return std::nullopt;
   }
@@ -42,6 +46,7 @@ class AuthorReader {
     for (std::size_t depth = 0; !done(); ++at_) {
       const char c = text_[at_];
       if (c == '(') {
+        if (open_ > 0) return false;
         ++depth;
       } else if (depth > 0 && c == ')') {
         --depth;
@@ -59,6 +64,7 @@ class AuthorReader {
 
   // RFC 5322 §3.2.4: from its '"' on; false if it does not end, or holds a control character.
   bool quoted() {
+    if (open_ > 0) return false;
     for (++at_; !done(); ++at_) {
       const char c = text_[at_];
       if (c == '"') {
@@ -71,7 +77,20 @@ class AuthorReader {
     return false;
   }
 
-  // RFC 5322 §3.4 mailbox. What comes first is a display name or a local part: known at the '<' or the '@'.
+  // RFC 2047 §5 (3) forbids specials in the encoded words of names, and many write them. Who knows no encoded words may
+  // see a comment begin in one: then nothing must follow that could be hidden in it, or by its end.
+  bool word(std::size_t start) {
+    const std::size_t length = at_ == start || blank(text_[at_ - 1]) ? encoded_word_length(text_.substr(at_)) : 0;
+    for (const char c : text_.substr(at_, length)) {
+      if (c == '(') ++open_;
+      if (c == ')' && open_ > 0) --open_;
+    }
+    at_ += length;
+    return length > 0;
+  }
+
+  // RFC 5322 §3.4 mailbox. What comes first is a display name or a local part: known at the '<' or the '@'; or, of the
+  // first, the name of a group: known at the ':' (RFC 6854: a From may be a group).
   std::optional<Address> mailbox() {
     if (!skip() || done()) return std::nullopt;
     const std::size_t start = at_;
@@ -79,6 +98,12 @@ class AuthorReader {
       const char c = text_[at_];
       if (c == '<') return angle();
       if (c == '@') return bare(start);
+      if (c == ':' && at_ > start && open_ == 0 && authors_.empty() && !in_group_) {
+        in_group_ = true;
+        ++at_;
+        return mailbox();  // Once: groups have no groups in them.
+      }
+      if (word(start)) continue;
       if (c == '"') {
         if (!quoted()) return std::nullopt;
       } else if (in_phrase(c)) {
@@ -108,22 +133,28 @@ class AuthorReader {
     return address(inside);
   }
 
+  // Also as the name of the same address in brackets: "a@b.example <a@b.example>" is one address to everybody.
   std::optional<Address> bare(std::size_t start) {
-    ++at_;
-    while (!done() && !blank(text_[at_]) && text_[at_] != ',' && text_[at_] != '(') ++at_;
-    return address(text_.substr(start, at_ - start));
+    at_ = std::min(text_.find_first_of(" \t\r\n,;(<", at_), text_.size());
+    auto found = address(text_.substr(start, at_ - start));
+    if (!found || !skip()) return std::nullopt;
+    if (!done() && text_[at_] == '<' && angle() != found) return std::nullopt;
+    return found;
   }
 
   static std::optional<Address> address(Bytes text) {
     auto parsed = Address::parse(text);
     if (!parsed) return std::nullopt;
     // RFC 2047 §5: no encoded word within an address; who decodes it shows something else.
-    if (parsed->local.contains("=?") && parsed->local.contains("?=")) return std::nullopt;
+    if (parsed->local.contains("=?")) return std::nullopt;
     return parsed;
   }
 
   Bytes text_;
   std::size_t at_ = 0;
+  std::size_t open_ = 0;  // Parentheses that encoded words have opened.
+  bool in_group_ = false;
+  std::vector<Address> authors_;
 };
 
 }  // namespace

@@ -122,6 +122,19 @@ std::string decoded_text(Bytes value, std::string_view raw_charset) {
   return out;
 }
 
+std::size_t encoded_word_length(Bytes text) {
+  const auto word = encoded_word(text);
+  if (!word) return 0;
+  const Bytes behind = text.substr(word->length);
+  const bool ends = behind.empty() || ascii::is_space(behind[0]) || Bytes("\r\n<(:").contains(behind[0]);
+  const Bytes charset = text.substr(2, text.find('?', 2) - 2);
+  const bool named =
+      std::ranges::all_of(charset, [](char c) { return ascii::is_alnum(c) || Bytes("-_.*").contains(c); });
+  const bool sound = std::ranges::all_of(
+      word->text, [](char c) { return c != ' ' && ascii::is_printable(c) && !Bytes("<>@\"\\").contains(c); });
+  return ends && named && sound ? word->length : 0;
+}
+
 std::vector<std::string> decoded_list(Bytes value) {
   std::vector<std::string> out;
   std::string raw;  // Of one text: without comments and quotes, folds kept.

@@ -127,7 +127,8 @@ std::optional<Reply> StoreArrival::judge_from() const {
   // What comes by LMTP another server has taken already: refusing it here would only make bounces.
   if (client_.role == Role::exchanger) return judge_stranger();
   if (client_.role == Role::lmtp || facts.from_fields == 0) return std::nullopt;
-  if (facts.from_damaged) return refuse(550, "5.6.0", "The From field has no address");
+  if (facts.from_damaged)
+    return refuse(550, "5.6.0", "The From field cannot be read for certain: write it as Name <address>");
   for (const auto& one : facts.from) {
     // RFC 6409 §6.1, RELIABILITY S18: what the reader sees must belong to the login, too.
     const auto may = with_.directory.may_send_as(*account_, one.local, one.domain.text());

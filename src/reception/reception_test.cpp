@@ -235,6 +235,14 @@ TEST_CASE_FIXTURE(Stage, "RFC 6409 §6.1: a login sends as itself, to anywhere, 
   CHECK(says("From: anne@t.example\r\nFrom: bob@t.example\r\n") == 550);
   CHECK(says("From: anne@t.example\r\nFrom : bob@t.example\r\n") == 550);
   CHECK(says("From: nobody\r\n") == 550);
+  CHECK(says("From: us: anne@t.example, bob@t.example;\r\n") == 550);  // RFC 6854.
+  CHECK(says("From: us: anne@t.example;\r\n") == 250);
+  for (const auto* unclear :
+       {"From: anne@t.example <bob@t.example>\r\n", "From: Anne <@x.example:anne@t.example>\r\n"}) {
+    const auto reply = send(*arrival, "<anne@t.example>", {"<far@remote.example>"}, unclear + std::string("\r\nx\r\n"));
+    CHECK(reply.code == 550);
+    CHECK(reply.text.contains("cannot be read for certain"));
+  }
   CHECK(says("From: \r\n") == 550);
   CHECK(says("From: \"bob@t.example\" <anne@t.example>\r\n") == 250);
 }
@@ -307,6 +315,11 @@ TEST_CASE_FIXTURE(Stage, "RFC 5322 §3.6.2: a stranger's From that two readers c
            "From: Anne <a@b.example>, Bob <c@b.example>\r\nSender: a@b.example\r\n",
            "Subject: nobody says who\r\n",
            "From someone Fri Nov 21 09:55:06 1997\r\nFrom: a@b.example\r\n",
+           "From: a@b.example <a@b.example>\r\n",
+           "From: a@b.example,\r\n",
+           "From: Team: a@b.example;\r\n",
+           "From: Team: a@b.example, c@b.example;\r\nSender: a@b.example\r\n",
+           "From: =?utf-8?q?Roux,_Anne_(x)?= <a@b.example>\r\n",
        }) {
     CAPTURE(good);
     CHECK(says(good) == 250);
@@ -314,6 +327,9 @@ TEST_CASE_FIXTURE(Stage, "RFC 5322 §3.6.2: a stranger's From that two readers c
   for (const auto* doubtful : {
            "From:\r\n",
            "From: a@b.example, c@b.example\r\n",
+           "From: Team: a@b.example, c@b.example;\r\n",
+           "From: Team: a@b.example, c@d.example;\r\nSender: a@b.example\r\n",
+           "From: a@victim.example <a@b.example>\r\n",
            "From: a@b.example, c@d.example\r\nSender: a@b.example\r\n",
            "Sender: a@b.example\r\n",
            "Resent-From: a@b.example\r\n",

@@ -306,11 +306,20 @@ class Submitted(Hostile):
         ("a quote without end", 'From: "a@victim.example <b@evil.example>\r\n'),
         ("two sets of brackets", "From: <a@victim.example> <b@evil.example>\r\n"),
         ("two at signs", "From: a@victim.example@evil.example\r\n"),
+        ("a group of nobody", "From: Team:;\r\nSender: a@victim.example\r\n"),
+        ("a group of two domains", "From: Team: a@victim.example, b@evil.example;\r\nSender: b@evil.example\r\n"),
+        ("behind a group", "From: Team: b@evil.example; a@victim.example\r\n"),
+        ("a comment that an encoded word begins", 'From: =?utf-8?q?(?= ")<a@victim.example>,(" <b@evil.example>\r\n'),
+        ("brackets in an encoded word", "From: =?utf-8?q?<a@victim.example>?= <b@evil.example>\r\n"),
     ]
     CLEAR = [
         ("an address", "From: b@evil.example\r\n"),
         ("a name with a comma", 'From: "Roux, Benja" <b@evil.example>\r\n'),
         ("two of one domain and Sender", "From: b@evil.example, C <c@evil.example>\r\nSender: b@evil.example\r\n"),
+        ("its own name", "From: b@evil.example <b@evil.example>\r\n"),
+        ("a group of one", "From: Team: B <b@evil.example>;\r\n"),
+        ("a comma behind", "From: b@evil.example,\r\n"),
+        ("a comma in an encoded word", "From: =?utf-8?q?Roux,_Benja?= <b@evil.example>\r\n"),
         ("folded", "From:\r\n Benja\r\n\t<b@evil.example> (Roux)\r\n"),
     ]
 
