@@ -7,10 +7,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -51,6 +53,38 @@ inline std::vector<fs::path> files_below(const fs::path& folder) {
   return files;
 }
 
+// Counts of each corpus over all its suites; said in one line each when the program ends.
+class Totals {
+ public:
+  Totals() = default;
+  Totals(const Totals&) = delete;
+  Totals& operator=(const Totals&) = delete;
+  ~Totals() {
+    for (const auto& [corpus, one] : counts_) {
+      std::printf("corpus %s: %d cases in %d suites, %d as expected, %d otherwise, %d of them not explained\n",
+                  corpus.c_str(), one.all, one.suites, one.good, one.all - one.good, one.unexplained);
+    }
+  }
+  // `suite`: "corpus/part" or "corpus, part".
+  void add(std::string_view suite, int all, int good, int unexplained) {
+    auto& one = counts_[std::string(suite.substr(0, suite.find_first_of("/,")))];
+    ++one.suites;
+    one.all += all;
+    one.good += good;
+    one.unexplained += unexplained;
+  }
+
+ private:
+  struct Counts {
+    int suites = 0;
+    int all = 0;
+    int good = 0;
+    int unexplained = 0;
+  };
+  std::map<std::string, Counts> counts_;
+};
+inline Totals totals;
+
 class Suite {
  public:
   explicit Suite(std::string name) : name_(std::move(name)) { read_list(); }
@@ -65,7 +99,10 @@ class Suite {
       MESSAGE(name_ << " " << id << "\n  got:    " << got << "\n  wanted: " << wanted);
     }
     const bool listed = listed_.contains(id);
-    if (!good && !listed) unexpected_ += " " + id;
+    if (!good && !listed) {
+      unexpected_ += " " + id;
+      ++unexplained_;
+    }
     if (good && listed) mended_ += " " + id;
   }
   void add(std::string id, std::string_view got, std::string_view wanted) {
@@ -74,7 +111,9 @@ class Suite {
 
   // Says the counts; to be called once.
   void report() {
-    MESSAGE(name_ << ": " << good_ << " passed, " << all_ - good_ << " differ (all listed) of " << all_);
+    MESSAGE(name_ << ": " << good_ << " passed, " << all_ - good_ << " differ (" << unexplained_ << " not listed) of "
+                  << all_);
+    totals.add(name_, all_, good_, unexplained_);
     CHECK(all_ > 0);
     CHECK_MESSAGE(unexpected_.empty(), "not listed in docs/message-corpora.md under " << name_ << ":" << unexpected_);
     CHECK_MESSAGE(mended_.empty(),
@@ -102,6 +141,7 @@ class Suite {
   std::set<std::string> listed_;
   int good_ = 0;
   int all_ = 0;
+  int unexplained_ = 0;
   std::string unexpected_;
   std::string mended_;
 };

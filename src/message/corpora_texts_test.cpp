@@ -169,14 +169,16 @@ TEST_CASE("HTML and enriched text of the corpus mime-gmime have the words of the
 TEST_RFC("2045 §6", "whole parts of the corpus mime-gmime") {
   const fs::path folder = root() / "mime-gmime/mime-part";
   if (!present(folder)) return;
+  Suite suite("mime-gmime/mime-part");
   const std::string picture = read_file(folder / "raptors.png");
   for (const auto* name : {"raptors.b64.txt", "raptors.uu.txt"}) {
-    CAPTURE(name);
     const std::string part = read_file(folder / name);
     const auto tree = parse_mime(part);
-    CHECK(decoded_body(part, tree.parts[0]) == picture);
-    CHECK(file_name(Bytes(part).substr(0, tree.parts[0].header_length)) == "raptors.png");
+    suite.add(std::string(name) + "/octets", decoded_body(part, tree.parts[0]) == picture);
+    suite.add(std::string(name) + "/name", file_name(Bytes(part).substr(0, tree.parts[0].header_length)),
+              "raptors.png");
   }
+  suite.report();
 }
 
 TEST_CASE("texts of the corpus mime-summary whose charset nobody says") {

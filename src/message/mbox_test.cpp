@@ -1,11 +1,11 @@
 #include "message/mbox.hpp"
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <boost/json.hpp>
 
+#include "base/ascii.hpp"
+#include "corpora_test.hpp"
 #include "message/header.hpp"
+#include "message/mime.hpp"
 #include "rfc_test.hpp"
 
 namespace facteur::message {
@@ -185,16 +185,10 @@ TEST_CASE("mbox: a message larger than the limit is told of, and the next one is
 }
 
 TEST_CASE("mbox: the corpus mbox-mimekit") {
-  const char* set = std::getenv("FACTEUR_CORPORA");
-  const std::filesystem::path folder = std::filesystem::path(set ? set : "../shared/corpora") / "mbox-mimekit";
-  if (!std::filesystem::exists(folder)) {
-    MESSAGE("skipped: " << folder.string() << " is not here");
-    return;
-  }
-  const auto text_of = [&](const std::string& name) {
-    std::ifstream in(folder / name, std::ios::binary);
-    return std::string(std::istreambuf_iterator<char>(in), {});
-  };
+  const auto folder = corpora::root() / "mbox-mimekit";
+  if (!corpora::present(folder)) return;
+  corpora::Suite suite("mbox-mimekit");
+  const auto text_of = [&](const std::string& name) { return corpora::read_file(folder / name); };
   // Where each message begins, by the list of offsets: those of parts are indented further.
   const auto offsets = [&](const std::string& name) {
     std::vector<std::size_t> out;
@@ -207,24 +201,112 @@ TEST_CASE("mbox: the corpus mbox-mimekit") {
   };
   for (const std::string name : {"content-length", "issue1189"}) {
     for (const bool dos : {false, true}) {
-      CAPTURE(name);
-      CAPTURE(dos);
       std::string file = text_of(name + ".mbox.txt");
       if (dos) file = crlf_lines(file);
       const auto wanted = offsets(name + (dos ? ".dos-offsets.json" : ".unix-offsets.json"));
       const auto letters = read(file, 4096);
-      MESSAGE(name << ": " << letters.size() << " messages of " << wanted.size());
-      REQUIRE(letters.size() == wanted.size());
-      for (std::size_t i = 0; i < wanted.size(); ++i) {
+      const std::string id = name + (dos ? ".dos" : ".unix");
+      suite.add(id + "/count", std::to_string(letters.size()), std::to_string(wanted.size()));
+      for (std::size_t i = 0; i < std::min(wanted.size(), letters.size()); ++i) {
         // The message begins where the list says: its first line is there, unless it is a field of a mail program.
         const std::string first = letters[i].octets.substr(0, letters[i].octets.find('\r'));
-        CHECK(file.compare(wanted[i], first.size(), first) == 0);
+        suite.add(id + "/" + std::to_string(i), file.compare(wanted[i], first.size(), first) == 0);
       }
     }
   }
-  CHECK(read(text_of("simple.mbox.txt")).size() == 3);
+  suite.add("simple/count", std::to_string(read(text_of("simple.mbox.txt")).size()), "3");
   // "From Russia with love" begins no message.
-  CHECK(read(text_of("unmunged.mbox.txt")).size() == 2);
+  suite.add("unmunged/count", std::to_string(read(text_of("unmunged.mbox.txt")).size()), "2");
+  suite.report();
+}
+
+// Parts in the order of their headers: type, and where header, body and end are, from the start of the message.
+void wanted_parts(const boost::json::value& part, std::int64_t start, std::vector<std::string>& out) {
+  const auto offset = [&](const char* name) { return std::to_string(part.at(name).as_int64() - start); };
+  out.push_back(ascii::lower(part.at("mimeType").as_string()) + " " + offset("beginOffset") + " " +
+                offset("headersEndOffset") + " " + offset("endOffset"));
+  const auto& object = part.as_object();
+  if (object.contains("message")) wanted_parts(object.at("message").at("body"), start, out);
+  if (!object.contains("children")) return;
+  for (const auto& child : object.at("children").as_array()) wanted_parts(child, start, out);
+}
+
+std::vector<std::string> found_parts(Bytes content) {
+  std::vector<std::string> out;
+  for (const Part& part : parse_mime(content).parts) {
+    out.push_back(part.content_type.type + "/" + part.content_type.subtype + " " + std::to_string(part.header) + " " +
+                  std::to_string(part.body) + " " + std::to_string(part.body + part.body_length));
+  }
+  return out;
+}
+
+// The corpus has the offsets of all parts of all messages of its mbox files. One of these files is not there, but
+// its messages are in the corpus mime-jwz.
+TEST_RFC("2046 §5.1", "where parts begin and end in the corpus mbox-mimekit, to the octet") {
+  const auto folder = corpora::root() / "mbox-mimekit";
+  if (!corpora::present(folder)) return;
+  corpora::Suite suite("mbox-mimekit/parts");
+  const auto compare = [&](const std::string& id, Bytes content, const boost::json::value& message) {
+    const auto start = message.at("beginOffset").as_int64();
+    // The line end in front of the next "From " line is the mbox's.
+    const auto length = static_cast<std::size_t>(message.at("endOffset").as_int64() - start);
+    std::vector<std::string> wanted;
+    wanted_parts(message.at("body"), start, wanted);
+    const auto got = found_parts(content.substr(0, length));
+    std::size_t same = 0;
+    while (same < std::min(got.size(), wanted.size()) && got[same] == wanted[same]) ++same;
+    suite.add(id, got == wanted, same < got.size() ? got[same] : "", same < wanted.size() ? wanted[same] : "");
+  };
+  const auto lists = [&](const std::string& name) {
+    return boost::json::parse(corpora::read_file(folder / (name + "-offsets.json"))).as_array();
+  };
+  for (const std::string name : {"content-length", "issue1189"}) {
+    for (const bool dos : {false, true}) {
+      std::string file = corpora::read_file(folder / (name + ".mbox.txt"));
+      if (dos) file = crlf_lines(file);
+      int number = 0;
+      for (const auto& message : lists(name + (dos ? ".dos" : ".unix"))) {
+        const auto start = static_cast<std::size_t>(message.at("beginOffset").as_int64());
+        const std::string id = name + (dos ? ".dos/" : ".unix/") + std::to_string(++number);
+        REQUIRE(start <= file.size());
+        compare(id, Bytes(file).substr(start), message);
+      }
+    }
+  }
+  const auto wanted = lists("jwz.unix");
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const auto file = corpora::root() / "mime-jwz/input/mbox/jwz" / std::to_string(i + 1);
+    if (corpora::fs::exists(file)) compare("jwz/" + std::to_string(i + 1), corpora::read_file(file), wanted[i]);
+  }
+  suite.report();
+}
+
+// Lines "   Content-Type: type/subtype" of one message, deeper parts further in.
+std::string found_types(Bytes content) {
+  std::string out;
+  for (const Part& part : parse_mime(content).parts) {
+    out += std::string(3u * part.depth, ' ') + "Content-Type: " + part.content_type.type + "/" +
+           part.content_type.subtype + "\n";
+  }
+  return out;
+}
+
+TEST_RFC("2046 §5.1.2", "boundaries that begin or are one another in the corpus mime-gmime") {
+  const auto folder = corpora::root() / "mime-gmime/mbox";
+  if (!corpora::present(folder)) return;
+  corpora::Suite suite("mime-gmime/mbox");
+  const auto letters = read(corpora::read_file(folder / "input/substring.mbox"));
+  std::ifstream in(folder / "output/substring.mbox");
+  std::vector<std::string> wanted;
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("message offsets")) wanted.emplace_back();
+    if (line.find("Content-Type: ") != std::string::npos && !wanted.empty()) wanted.back() += line + "\n";
+  }
+  suite.add("count", std::to_string(letters.size()), std::to_string(wanted.size()));
+  for (std::size_t i = 0; i < std::min(letters.size(), wanted.size()); ++i) {
+    suite.add(std::to_string(i + 1), found_types(letters[i].octets), wanted[i]);
+  }
+  suite.report();
 }
 
 }  // namespace

@@ -1,13 +1,8 @@
 #include "message/report_reader.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <set>
 
+#include "corpora_test.hpp"
 #include "message/dsn.hpp"
 #include "message/mbox.hpp"
 #include "rfc_test.hpp"
@@ -15,17 +10,7 @@
 namespace facteur::message {
 namespace {
 
-namespace fs = std::filesystem;
-
-fs::path corpora() {
-  const char* set = std::getenv("FACTEUR_CORPORA");
-  return set ? set : "../shared/corpora";
-}
-
-std::string read_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
+using namespace corpora;
 
 // Files of the corpora end lines with LF, CRLF or CR, and some begin with a "From " line.
 std::string as_mail(std::string text) {
@@ -97,66 +82,19 @@ TEST_RFC("3834 §5", "automatic replies, bounces in prose, and mail of people") 
   CHECK(kind("") == "none");
 }
 
-// Files that are not recognised as what their place says, each with the reason. A change in either direction fails.
-const std::set<std::string> explained = {
-    // Complaints in prose, with no feedback report in them: RFC 5965 §2 wants one.
-    "bsd/arf-22.eml",
-    "bsd/arf-23.eml",
-    // Notices of a web service about bounces, in JSON, from an address of its own.
-    "bsd/lhost-amazonses-10.eml",
-    "bsd/lhost-amazonses-12.eml",
-    // An ordinary reply ("Re: ...") of an old James, whose text names no reason that others name.
-    "bsd/lhost-apachejames-01.eml",
-    "dos/lhost-apachejames-01.eml",
-    "mac/lhost-apachejames-01.eml",
-    // A mailing list tells its owner of a loop.
-    "bsd/lhost-fml-03.eml",
-    // A bounce that a person has forwarded.
-    "bsd/lhost-sendmail-14.eml",
-    // Said to be no bounce; it comes from postmaster, by the null path, and says that a message was not delivered.
-    "not/rb-issue-368-bug.eml",
-};
-
+// Recognised or not is what the place of a file says; which kind of report it is, its name says in part.
 TEST_CASE("reports: the corpus bounces-sisimai") {
-  const fs::path folder = corpora() / "bounces-sisimai" / "maildir";
-  if (!fs::exists(folder)) {
-    MESSAGE("skipped: " << folder.string() << " is not here");
-    return;
-  }
-  std::set<std::string> wrong;
-  int all = 0;
-  std::array<int, 6> kinds{};
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (!entry.is_regular_file()) continue;
-    const std::string place = entry.path().parent_path().filename().string();
+  const fs::path folder = root() / "bounces-sisimai" / "maildir";
+  if (!present(folder)) return;
+  Suite suite("bounces-sisimai");
+  for (const auto& path : files_below(folder)) {
+    const std::string place = path.parent_path().filename().string();
     if (place != "bsd" && place != "dos" && place != "mac" && place != "not") continue;
-    const auto read = read_report(as_mail(read_file(entry.path())));
-    ++all;
-    ++kinds[static_cast<std::size_t>(read.kind)];
-    const bool report = read.kind != ReportKind::none;
-    if (report == (place == "not")) wrong.insert(place + "/" + entry.path().filename().string());
+    const auto kind = read_report(as_mail(read_file(path))).kind;
+    suite.add(place + "/" + path.filename().string(), (kind == ReportKind::none) == (place == "not"), name_of(kind),
+              place == "not" ? "none" : "a report");
   }
-  MESSAGE("bounces-sisimai: " << all - static_cast<int>(wrong.size()) << " of " << all << "; delivery " << kinds[1]
-                              << ", feedback " << kinds[3] << ", bounce " << kinds[4] << ", reply " << kinds[5]);
-  for (const auto& name : wrong) CHECK_MESSAGE(explained.contains(name), "not recognised: " << name);
-  for (const auto& name : explained) CHECK_MESSAGE(wrong.contains(name), "recognised by now: " << name);
-}
-
-TEST_CASE("reports: the corpora reports-mail-auth and reports-parsedmarc") {
-  int all = 0;
-  int good = 0;
-  for (const fs::path& folder :
-       {corpora() / "reports-mail-auth" / "arf", corpora() / "reports-parsedmarc" / "failure"}) {
-    if (!fs::exists(folder)) continue;
-    for (const auto& entry : fs::directory_iterator(folder)) {
-      if (entry.path().extension() != ".eml") continue;
-      const auto read = read_report(as_mail(read_file(entry.path())));
-      ++all;
-      good += read.kind == ReportKind::feedback && !read.field("feedback-type").empty();
-      CHECK_MESSAGE(read.kind == ReportKind::feedback, entry.path().filename().string());
-    }
-  }
-  MESSAGE("feedback reports: " << good << " of " << all);
+  suite.report();
 }
 
 }  // namespace
