@@ -1,6 +1,7 @@
 #include "store/embedded_engine.hpp"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "base/assert.hpp"
 #include "base/base64.hpp"
@@ -90,16 +91,21 @@ void check_keys(const Batch& batch) {
   }
 }
 
-bool references(const Batch& batch, const BlobId& id) {
-  return std::ranges::any_of(batch.operations, [&](const Batch::Operation& operation) {
-    return operation.kind == Batch::Operation::Kind::reference && operation.key.starts_with(id.bytes());
-  });
+// The blobs that a batch refers to: a set, for a batch may bring hundreds of them.
+std::unordered_set<BlobId> references(const Batch& batch) {
+  std::unordered_set<BlobId> referenced;
+  for (const auto& operation : batch.operations) {
+    if (operation.kind != Batch::Operation::Kind::reference) continue;
+    referenced.insert(BlobId::from(Bytes(operation.key).substr(0, name_octets)));
+  }
+  return referenced;
 }
 
 std::shared_ptr<Submission> encode_batch(Batch batch) {
   check_keys(batch);
   auto submission = std::make_shared<Submission>();
   submission->needs_room = !batch.blobs.empty();
+  const auto referenced = references(batch);
   std::vector<AddedBlob> added;
   for (Batch::NewBlob& blob : batch.blobs) {
     auto* upload = dynamic_cast<LogUpload*>(blob.upload.get());
@@ -107,7 +113,7 @@ std::shared_ptr<Submission> encode_batch(Batch batch) {
     AddedBlob& entry = added.emplace_back();
     entry.id = blob.id;
     entry.size = upload ? upload->size() : blob.octets.size();
-    entry.referenced = references(batch, blob.id);
+    entry.referenced = referenced.contains(blob.id);
     std::string last = upload ? upload->take_tail() : std::move(blob.octets);
     if (upload) {
       entry.streamed = upload->take_pieces();

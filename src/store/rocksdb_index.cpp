@@ -299,6 +299,7 @@ class RocksdbIndexMaker final : public IndexMaker {
     // Most look-ups of a new message are for what is not there (its identifiers, its content).
     options.memtable_whole_key_filtering = true;
     options.memtable_prefix_bloom_size_ratio = 0.05;
+    options.level0_file_num_compaction_trigger = 8;
     options.target_file_size_base = 32 << 20;
     options.max_bytes_for_level_base = 128 << 20;
     options.compression = rocksdb::kLZ4Compression;
