@@ -103,10 +103,10 @@ Task<Result<void>> Account::load_or_new() {
   co_return loaded;
 }
 
-Transaction Account::begin() const {
+Transaction Account::begin(const KeyValue& below) const {
   Transaction::Options options;
   options.now = around_.clock.utc();
-  return Transaction(id_, *working_, pending_, options);
+  return Transaction(id_, *working_, below, options);
 }
 
 std::uint64_t Account::adopt(Transaction& transaction, const Effects& effects) {

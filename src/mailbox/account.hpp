@@ -68,7 +68,10 @@ class Account {
   Task<Result<void>> load_or_new();
   bool current() const { return working_ && !broken_; }  // load() would not wait.
   const AccountState& state() const { return *working_; }
-  Transaction begin() const;
+  Transaction begin() const { return begin(pending_); }
+  // The same, reading through `below`, which stands over reading() and outlives the transaction (read_ahead.hpp).
+  Transaction begin(const KeyValue& below) const;
+  const KeyValue& reading() const { return pending_; }
 
   // With the turn held, and without suspension between begin() and the engine's queue. Numbers what finish() gave.
   std::uint64_t adopt(Transaction& transaction, const Effects& effects);

@@ -48,6 +48,17 @@ void FlagRun::add(Uid uid) {
   uids.emplace_back(uid, uid);
 }
 
+std::vector<Uid> FlagRun::some(Uid after, std::size_t most) const {
+  std::vector<Uid> found;
+  for (const auto& [from, to] : uids) {
+    for (std::uint32_t uid = std::max(from.value, after.value + 1); uid <= to.value; ++uid) {
+      if (found.size() == most) return found;
+      found.emplace_back(uid);
+    }
+  }
+  return found;
+}
+
 std::string encode(const FlagRun& run) {
   store::Key out;
   out.u48(run.mailbox.value).u48(run.first).u8(static_cast<std::uint8_t>(run.change)).u8(run.bits);

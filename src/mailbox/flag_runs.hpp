@@ -36,7 +36,8 @@ struct FlagRun {
   std::uint64_t last() const { return first + count() - 1; }
   std::optional<std::uint64_t> modseq_of(Uid uid) const;  // nullopt: it is not among them.
   Flags applied_to(const Flags& flags) const;
-  void add(Uid uid);  // Greater than all before.
+  std::vector<Uid> some(Uid after, std::size_t most) const;  // Those behind `after`, `most` of them at most.
+  void add(Uid uid);                                         // Greater than all before.
   friend bool operator==(const FlagRun&, const FlagRun&) = default;
 };
 using FlagRuns = std::vector<std::shared_ptr<const FlagRun>>;  // Of one mailbox, in order of modseq.

@@ -3,6 +3,7 @@
 #include <span>
 
 #include "mailbox/keys.hpp"
+#include "mailbox/read_ahead.hpp"
 #include "mailbox/service.hpp"
 
 namespace facteur::mailbox {
@@ -42,6 +43,14 @@ Result<std::vector<std::uint16_t>> numbers_of(Transaction& transaction, const st
   const auto twice = std::ranges::unique(numbers);
   numbers.erase(twice.begin(), twice.end());
   return numbers;
+}
+
+// What the changes of these messages will read, read at once.
+ReadAhead read_ahead(const Account& account, MailboxId mailbox, std::span<const Uid> uids,
+                     std::initializer_list<MailboxId> counted) {
+  ReadAhead ahead(account.reading());
+  fetch_messages(ahead, account.id(), mailbox, uids, counted);
+  return ahead;
 }
 
 // Changes one message. True if its modseq was above the limit (RFC 7162 §3.1.3).
@@ -86,12 +95,14 @@ Task<Result<StoredFlags>> Service::store_flags_here(AccountId id, MailboxId mail
     auto held = co_await account->turn();
     auto loaded = co_await account->load();
     if (!loaded) co_return failed(loaded);
-    Transaction transaction = account->begin();
+    const auto some = rest.first(std::min(rest.size(), bulk));
+    const ReadAhead ahead = read_ahead(*account, mailbox, some, {mailbox});
+    Transaction transaction = account->begin(ahead);
     if (transaction.find(mailbox) == nullptr) co_return no_mailbox();
     auto numbers = numbers_of(transaction, names);
     if (!numbers) co_return failed(numbers);
     const FlagRun wanted = wanted_run(change, flag_bits, std::move(*numbers));
-    for (const Uid uid : rest.first(std::min(rest.size(), bulk))) {
+    for (const Uid uid : some) {
       auto conflict = change_one(transaction, mailbox, uid, wanted, unchanged_since);
       if (!conflict && conflict.error().kind != Failure::Kind::corrupt) co_return failed(conflict);
       if (!conflict) account->report(keys::placement(id, mailbox, uid), "flags not changed");
@@ -150,8 +161,11 @@ Task<Result<void>> Service::carry_runs(std::shared_ptr<Account> account, Mailbox
     auto held = co_await account->turn();
     auto loaded = co_await account->load();
     if (!loaded) co_return loaded;
-    if (!account->state().runs.contains(mailbox)) break;
-    Transaction transaction = account->begin();
+    const auto waiting = account->state().runs.find(mailbox);
+    if (waiting == account->state().runs.end()) break;
+    const ReadAhead ahead =
+        read_ahead(*account, mailbox, waiting->second.front()->some(after, carry_at_once), {mailbox});
+    Transaction transaction = account->begin(ahead);
     auto next = transaction.carry_some(mailbox, after, carry_at_once);
     if (!next) co_return failed(next);
     after = *next;
@@ -207,7 +221,10 @@ Task<Result<Copied>> Service::copy_here(AccountId id, MailboxId from, std::vecto
     auto held = co_await account->turn();
     done = co_await account->load();
     if (!done) break;
-    Transaction transaction = account->begin();
+    const auto some = rest.first(std::min(rest.size(), bulk));
+    const ReadAhead ahead =
+        move ? read_ahead(*account, from, some, {from, to}) : read_ahead(*account, from, some, {to});
+    Transaction transaction = account->begin(ahead);
     const Container* target = transaction.find(to);
     if (transaction.find(from) == nullptr || target == nullptr || !target->selectable) {
       done = no_mailbox();
@@ -215,7 +232,7 @@ Task<Result<Copied>> Service::copy_here(AccountId id, MailboxId from, std::vecto
     }
     copied.uidvalidity = target->uidvalidity;
     const std::size_t before = copied.to.size();
-    done = copy_some(transaction, from, rest.first(std::min(rest.size(), bulk)), to, move, copied);
+    done = copy_some(transaction, from, some, to, move, copied);
     if (done) done = co_await account->commit(transaction, store::Batch(), std::move(held));
     if (!done) {
       copied.from.resize(before);
@@ -270,13 +287,14 @@ Task<Result<std::vector<Uid>>> Service::expunge_here(AccountId id, MailboxId mai
       loaded = co_await account->load();
       if (!loaded) co_return failed(loaded);
     }
-    Transaction transaction = account->begin();
+    const auto some = std::span(*uids).subspan(next, std::min(uids->size() - next, bulk));
+    const ReadAhead ahead = read_ahead(*account, mailbox, some, {mailbox});
+    Transaction transaction = account->begin(ahead);
     const Container* container = transaction.find(mailbox);
     if (container == nullptr) co_return no_mailbox();
     const std::string path = account->state().path(*container);
-    const std::size_t before = gone.size();
-    for (; next < uids->size() && gone.size() - before < bulk; ++next) {
-      const Uid uid = (*uids)[next];
+    next += some.size();
+    for (const Uid uid : some) {
       auto placed = transaction.placement(mailbox, uid);
       if (placed && (!*placed || (!all && !(**placed).flags.has(Flags::deleted)))) continue;
       auto done = placed ? transaction.expunge(mailbox, uid, path) : Result<void>(failed(placed));
