@@ -8,6 +8,7 @@
 #include "host/clock.hpp"
 #include "host/disk.hpp"
 #include "server/certificates.hpp"
+#include "store/folders.hpp"
 
 namespace facteur::cli {
 
@@ -38,9 +39,6 @@ constexpr const char* of_the_system[] = {
     "/dev/null",
     "/dev/urandom",
 };
-
-// What the store makes in the data folder.
-constexpr const char* own_folders[] = {"log", "index", "ballast"};
 
 void add(std::vector<std::string>& out, const std::vector<std::string>& more) {
   out.insert(out.end(), more.begin(), more.end());
@@ -104,7 +102,7 @@ roles::SandboxOptions server_shelter(const config::Config& config, const std::st
   const fs::path data = config.server.data;
   out.readable.push_back(data / "instance");
   out.sockets.push_back(data);
-  for (const char* folder : own_folders) out.writable.push_back(data / folder);
+  for (const auto folder : store::own_folders) out.writable.push_back(data / folder);
   return out;
 }
 
@@ -122,7 +120,7 @@ roles::SandboxOptions keys_shelter(const config::Config& config) {
 Result<void> furnish_data_folder(const config::Config& config) {
   auto disk = host::Disk::open_root(config.server.data);
   if (!disk) return failed(disk);
-  for (const char* folder : own_folders) {
+  for (const auto folder : store::own_folders) {
     if (auto made = (*disk)->create_directory(folder); !made) return made;
   }
   auto named = (*disk)->exists("instance");

@@ -27,6 +27,7 @@
 
 #include "rfc_test.hpp"
 #include "roles/violation.hpp"
+#include "store/folders.hpp"
 
 using namespace facteur;
 using namespace facteur::cli;
@@ -251,6 +252,13 @@ TEST_CASE("S80: the server of three processes reaches no key, not even as root, 
         EACCES);
 
   CHECK(stage.attempt_as_server([&] { return open_it(own, O_RDWR | O_CREAT); }) == 0);
+  for (const auto folder : store::own_folders) {
+    const std::string in = stage.path("data/") + std::string(folder);
+    CHECK_MESSAGE(stage.attempt_as_server([&] { return open_it(in + "/new", O_RDWR | O_CREAT); }) == 0, in);
+    CHECK(stage.attempt_as_server([&] { return outcome(::unlink((in + "/new").c_str())); }) == 0);
+    // One that is made anew would be closed.
+    CHECK(stage.attempt_as_server([&] { return outcome(::rmdir(in.c_str())); }) == EACCES);
+  }
   CHECK(stage.attempt_as_server([&] { return open_it(stage.path("data/instance")); }) == 0);
   CHECK(stage.attempt_as_server([&] { return open_it(stage.path("etc/facteur.toml")); }) == 0);
   CHECK(stage.attempt_as_server([&] {

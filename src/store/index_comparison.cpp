@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "store/folders.hpp"
 #include "store/key.hpp"
 #include "store/snapshot.hpp"
 
@@ -9,7 +10,7 @@ namespace facteur::store {
 
 namespace {
 
-constexpr std::string_view folder = "check";
+constexpr std::string_view folder = check_folder;
 constexpr std::size_t keys_at_once = 20'000;
 constexpr std::size_t most_differences = 100'000;
 
@@ -65,7 +66,6 @@ IndexComparison::~IndexComparison() {
   index_ = nullptr;
   if (!maker_) return;
   static_cast<void>(maker_->remove());
-  static_cast<void>(core_->parameters.disk.remove(folder));
 }
 
 Result<void> IndexComparison::begin() {

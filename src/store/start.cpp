@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/base64.hpp"
+#include "store/folders.hpp"
 #include "store/key.hpp"
 #include "store/replayer.hpp"
 #include "store/segment_reader.hpp"
@@ -17,7 +18,7 @@ constexpr std::uint64_t verified_at_start = 128 << 20;  // A larger index is che
 constexpr std::string_view rebuild_path = "log/rebuild-index";
 
 Result<void> make_folders(world::Disk& disk) {
-  for (const std::string_view folder : {"log", "index", "ballast"}) {
+  for (const std::string_view folder : own_folders) {
     if (auto made = disk.create_directory(folder); !made) return made;
   }
   return disk.sync_directory("");
