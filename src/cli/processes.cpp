@@ -124,7 +124,7 @@ int serve_keys(const Context& context, const roles::Inherited& inherited) {
     }
   }
   roles::send(inherited.keeper, roles::Message::started);
-  roles::serve_keys(service, inherited.channels, stop);
+  roles::serve_keys(service, inherited.channels, stop, {[&] { roles::send(inherited.keeper, roles::Message::alive); }});
   return ExitCode::done;
 }
 

@@ -189,7 +189,7 @@ int serve_here(const Context& context, config::Config loaded, const roles::Inher
 int serve(const Context& context) {
   const auto inherited = roles::inherited();
   if (inherited) {
-    roles::end_with_keeper();
+    roles::end_with_keeper(*inherited);
     ::prctl(PR_SET_NAME, inherited->role == roles::Role::keys ? "facteur-keys" : "facteur-server");
     if (inherited->role == roles::Role::keys) return serve_keys(context, *inherited);
   }

@@ -34,9 +34,8 @@ using Time = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds longest_wait{10'000};
-constexpr std::chrono::seconds long_life{60};        // Who lived so long starts again at once.
-constexpr std::chrono::seconds longest_silence{60};  // A server says every few seconds that it is alive.
-constexpr int failed = 1;                            // An exit code.
+constexpr std::chrono::seconds long_life{60};  // Who lived so long starts again at once.
+constexpr int failed = 1;                      // An exit code.
 
 // Both ends of a socket that keeps messages apart.
 struct Pair {
@@ -56,6 +55,7 @@ struct Child {
   pid_t process = 0;  // 0: it does not run.
   Time::time_point begun{}, again{}, heard{};
   milliseconds wait{0};
+  bool ready = false;  // It has started, and says that it is alive.
 };
 
 class Keeper {
@@ -81,6 +81,7 @@ class Keeper {
   std::string renew_keys();
   static void await_end(pid_t process);
   void watch();
+  void watch(Child& child) const;
   int time_left() const;
   void stop(int number);
   std::unexpected<Failure> cannot(std::string_view code, const std::string& what) const {
@@ -99,6 +100,7 @@ class Keeper {
   std::vector<Pair> channels_;  // ours: the server's ends.
   Child keys_{"keys", Role::keys}, server_{"server", Role::server};
   sigset_t before_{};
+  const pid_t own_ = ::getpid();
   int signals_ = -1, program_ = -1;
   bool started_ = false, stopping_ = false, over_ = false;
   int code_ = 0;
@@ -195,7 +197,7 @@ std::vector<int> Keeper::descriptors_of(const Child& child, std::string& text) c
     }
   }
   text = std::string(child.name) + " " + std::to_string(channels_.size()) + " " + std::to_string(sockets) + " " +
-         std::to_string(options_.shards);
+         std::to_string(options_.shards) + " " + std::to_string(own_);
   return out;
 }
 
@@ -249,6 +251,7 @@ void Keeper::start(Child& child) {
   }
   renew_channel(child);
   child.begun = child.heard = Time::now();
+  child.ready = false;
   const pid_t process = ::fork();
   if (process == 0) become(child);
   child.process = process > 0 ? process : 0;
@@ -340,12 +343,12 @@ std::string Keeper::renew_keys() {
   return problem;
 }
 
-// A process that was told to end: it has two seconds for it.
+// A process that was told to end: it has two seconds for it. One that waits for a disk does not even end when killed.
 void Keeper::await_end(pid_t process) {
   constexpr int most = 100;
-  for (int i = 0; ::waitpid(process, nullptr, WNOHANG) == 0; ++i) {
-    ::poll(nullptr, 0, 20);
+  for (int i = 0; ::waitpid(process, nullptr, WNOHANG) == 0 && i < 2 * most; ++i) {
     if (i == most) ::kill(process, SIGKILL);
+    ::poll(nullptr, 0, 20);
   }
 }
 
@@ -355,7 +358,7 @@ void Keeper::obey(Message asked) {
   switch (asked) {
     case Message::started:
       if (!started_) manager_.tell("READY=1");
-      started_ = true;
+      started_ = server_.ready = true;
       return;
     case Message::ports:
       if (!stopping_ && options_.ports()) {
@@ -385,6 +388,7 @@ bool Keeper::receive(Child& child, std::string& message) {
     if (size <= 0) return false;
     message.resize(static_cast<std::size_t>(size));
     child.heard = Time::now();
+    if (child.role == Role::keys && message.front() == static_cast<char>(Message::started)) child.ready = true;
     const auto violation = read_violation(message);
     if (!violation) return true;
     scope_.event("system_call_refused")
@@ -404,14 +408,23 @@ void Keeper::listen_to(Child& child) {
 
 void Keeper::watch() {
   manager_.tell_alive();
-  if (!started_ || stopping_ || server_.process == 0 || Time::now() - server_.heard < longest_silence) return;
-  scope_.event("server_silent").level(observe::Level::error).field("process", server_.process);
-  ::kill(server_.process, SIGKILL);
+  if (stopping_) return;
+  // Until it has started, a server opens its store: that ends by itself, and killed it would begin anew for ever. Keys
+  // only read some files.
+  if (server_.ready) watch(server_);
+  watch(keys_);
+}
+
+void Keeper::watch(Child& child) const {
+  if (child.process == 0 || Time::now() - child.heard < options_.longest_silence) return;
+  scope_.event("process_silent").level(observe::Level::error).field("role", child.name).field("process", child.process);
+  ::kill(child.process, SIGKILL);
+  child.heard = Time::now();
 }
 
 int Keeper::time_left() const {
   if (stopping_) return -1;
-  int out = 5000;
+  int out = static_cast<int>(std::min(options_.longest_silence, milliseconds(5000)).count());
   for (const Child* child : {&keys_, &server_}) {
     if (child->process > 0) continue;
     const auto left = std::chrono::ceil<milliseconds>(child->again - Time::now()).count();
@@ -433,7 +446,10 @@ int Keeper::run() {
     take_signals();
     watch();
   }
-  if (keys_.process > 0) ::kill(keys_.process, SIGTERM);
+  if (keys_.process > 0) {
+    ::kill(keys_.process, SIGTERM);
+    await_end(keys_.process);
+  }
   return code_;
 }
 

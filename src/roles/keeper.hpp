@@ -6,6 +6,7 @@
 // backlog and none is refused.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -31,6 +32,9 @@ struct KeeperOptions {
   unsigned key_channels = 1;  // Questions that the server can ask the keys at once.
   std::optional<User> user;   // Whom the server becomes; nothing: all run as the user that started the keeper.
   std::string data;           // The data folder, for the user; made if it is not there. keys/ in it is root's.
+  // Server and keys say every few seconds that they are alive: who says nothing for so long is ended and started anew.
+  // A server may take its time to start: its store may be large.
+  std::chrono::milliseconds longest_silence{60'000};
 };
 
 // Runs until SIGTERM or SIGINT, or until the server cannot even start; the exit code of the program.

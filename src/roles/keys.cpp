@@ -7,7 +7,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
+#include <deque>
+#include <map>
+#include <set>
 #include <span>
 #include <thread>
 
@@ -73,12 +77,111 @@ std::optional<KeyReply> KeyService::answer(Bytes message) {
 
 namespace {
 
-void serve_some(KeyService& service, const std::vector<int>& channels, int stop) {
-  std::vector<pollfd> polled{{stop, POLLIN, 0}};
+void answer(KeyService& service, int channel, Bytes message) {
+  const auto reply = service.answer(message);
+  if (!reply) return;
+  const std::string text = write(*reply);
+  static_cast<void>(::send(channel, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+// Reads the files for those who ask: it may be stuck for as long as their disk is.
+class Reading {
+ public:
+  explicit Reading(KeyService& service) : service_(service), thread_([this] { run(); }) {}
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
+  ~Reading() {
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+    }
+    changed_.notify_one();
+    thread_.join();
+  }
+  // Asked again by the same channel it is the same question.
+  void ask(int channel, std::string message) {
+    {
+      const std::lock_guard lock(mutex_);
+      waiting_[channel] = std::move(message);
+    }
+    changed_.notify_one();
+  }
+
+ private:
+  void run() {
+    for (std::unique_lock lock(mutex_);;) {
+      changed_.wait(lock, [this] { return ended_ || !waiting_.empty(); });
+      if (ended_) return;
+      const auto next = waiting_.extract(waiting_.begin());
+      lock.unlock();
+      answer(service_, next.key(), next.mapped());
+      lock.lock();
+    }
+  }
+
+  KeyService& service_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<int, std::string> waiting_;  // The last question of each channel.
+  bool ended_ = false;
+  std::thread thread_;
+};
+
+// Says that we are alive when every thread has come by.
+class Pulse {
+ public:
+  Pulse(const Heartbeat& heartbeat, std::size_t threads) : heartbeat_(heartbeat) {
+    for (std::size_t i = 0; i < threads; ++i) all_.insert(i);
+    missing_ = all_;
+  }
+  int longest_wait_ms() const { return heartbeat_.say ? static_cast<int>(heartbeat_.every.count()) : -1; }
+  void here(std::size_t thread) {
+    const std::lock_guard lock(mutex_);
+    const auto now = std::chrono::steady_clock::now();
+    if (!heartbeat_.say || (said_ && now - *said_ < heartbeat_.every)) return;
+    missing_.erase(thread);
+    if (!missing_.empty()) return;
+    heartbeat_.say();
+    said_ = now;
+    missing_ = all_;
+  }
+  void leave(std::size_t thread) {
+    const std::lock_guard lock(mutex_);
+    all_.erase(thread);
+    missing_.erase(thread);
+  }
+
+ private:
+  const Heartbeat& heartbeat_;
+  std::mutex mutex_;
+  std::set<std::size_t> all_, missing_;
+  std::optional<std::chrono::steady_clock::time_point> said_;
+};
+
+// What the threads that answer have in common.
+struct Serving {
+  KeyService& service;
+  Reading& reading;
+  Pulse& pulse;
+  int stop;
+};
+
+void take(const Serving& serving, int channel, std::string& message) {
+  const auto request = read_request(message);
+  if (request && std::holds_alternative<AskCertificates>(request->what)) {
+    serving.reading.ask(channel, std::move(message));
+  } else {
+    answer(serving.service, channel, message);
+  }
+}
+
+void serve_some(const Serving& serving, std::size_t thread, const std::vector<int>& channels) {
+  std::vector<pollfd> polled{{serving.stop, POLLIN, 0}};
   for (const int channel : channels) polled.push_back({channel, POLLIN, 0});
   std::string message;
   for (std::size_t open = channels.size(); open > 0;) {
-    if (::poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR) return;
+    serving.pulse.here(thread);
+    if (::poll(polled.data(), polled.size(), serving.pulse.longest_wait_ms()) < 0 && errno != EINTR) return;
     if (polled.front().revents != 0) return;
     for (auto& one : std::span(polled).subspan(1)) {
       if (one.revents == 0) continue;
@@ -88,41 +191,68 @@ void serve_some(KeyService& service, const std::vector<int>& channels, int stop)
         --open;
         continue;
       }
-      const auto reply = got ? service.answer(message) : std::nullopt;
-      if (!reply) continue;
-      const std::string text = write(*reply);
-      static_cast<void>(::send(one.fd, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
+      if (got) take(serving, one.fd, message);
     }
   }
 }
 
 }  // namespace
 
-void serve_keys(KeyService& service, const std::vector<int>& channels, int stop) {
+void serve_keys(KeyService& service, const std::vector<int>& channels, int stop, const Heartbeat& heartbeat) {
   const std::size_t most = std::max(1U, std::thread::hardware_concurrency());
   std::vector<std::vector<int>> parts(std::clamp<std::size_t>(channels.size(), 1, most));
   for (std::size_t i = 0; i < channels.size(); ++i) parts[i % parts.size()].push_back(channels[i]);
+  Reading reading(service);
+  Pulse pulse(heartbeat, parts.size());
+  const Serving serving{service, reading, pulse, stop};
+  const auto serve = [&](std::size_t i) {
+    serve_some(serving, i, parts[i]);
+    pulse.leave(i);
+  };
   std::vector<std::thread> threads;
-  for (std::size_t i = 1; i < parts.size(); ++i) {
-    threads.emplace_back([&, i] { serve_some(service, parts[i], stop); });
-  }
-  serve_some(service, parts[0], stop);
+  for (std::size_t i = 1; i < parts.size(); ++i) threads.emplace_back(serve, i);
+  serve(0);
   for (auto& thread : threads) thread.join();
 }
 
 struct RemoteKeys::Inside {
   std::mutex mutex;
   std::condition_variable freed;
-  std::vector<int> all, free;
+  std::vector<int> all;
+  std::deque<int> free;  // The last one used stands last: one that is stuck has its turn only once in a round.
   std::uint64_t next;
   int patience_ms;
-  std::atomic<bool> silent{false};  // The last question got no answer.
+  std::atomic<bool> silent{false};  // The last question for a signature got no answer.
+
+  int take(std::uint64_t& number) {
+    std::unique_lock lock(mutex);
+    freed.wait(lock, [this] { return !free.empty(); });
+    const int channel = free.front();
+    free.pop_front();
+    number = ++next;
+    return channel;
+  }
+  void give_back(int channel) {
+    {
+      const std::lock_guard lock(mutex);
+      free.push_back(channel);
+    }
+    freed.notify_one();
+  }
+  // Another one if there is one.
+  int exchange(int channel) {
+    const std::lock_guard lock(mutex);
+    free.push_back(channel);
+    channel = free.front();
+    free.pop_front();
+    return channel;
+  }
 };
 
-RemoteKeys::RemoteKeys(std::vector<int> channels, std::uint64_t first_number, int patience_ms)
+RemoteKeys::RemoteKeys(const std::vector<int>& channels, std::uint64_t first_number, int patience_ms)
     : inside_(std::make_unique<Inside>()) {
   inside_->all = channels;
-  inside_->free = std::move(channels);
+  inside_->free.assign(channels.begin(), channels.end());
   inside_->next = first_number;
   inside_->patience_ms = patience_ms;
 }
@@ -132,19 +262,14 @@ RemoteKeys::~RemoteKeys() {
 }
 
 Result<KeyReply> RemoteKeys::ask(KeyRequest request) {
-  int channel = -1;
-  {
-    std::unique_lock lock(inside_->mutex);
-    inside_->freed.wait(lock, [this] { return !inside_->free.empty(); });
-    channel = inside_->free.back();
-    inside_->free.pop_back();
-    request.number = ++inside_->next;
-  }
+  const bool use = std::holds_alternative<AskUse>(request.what);  // Else files are read first, which takes its time.
+  int channel = inside_->take(request.number);
   const std::string question = write(request);
   std::optional<KeyReply> reply;
   std::string message;
-  const int patience = inside_->silent ? inside_->patience_ms / 10 : inside_->patience_ms;
+  const int patience = use && inside_->silent ? inside_->patience_ms / 10 : inside_->patience_ms;
   for (int waited = 0; waited < patience && !reply; waited += wait_each_ms) {
+    if (use && waited > 0) channel = inside_->exchange(channel);
     static_cast<void>(::send(channel, question.data(), question.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
     pollfd polled{channel, POLLIN, 0};
     while (!reply && ::poll(&polled, 1, wait_each_ms) > 0 && receive(channel, message, MSG_DONTWAIT)) {
@@ -152,12 +277,8 @@ Result<KeyReply> RemoteKeys::ask(KeyRequest request) {
       if (reply && reply->number != request.number) reply.reset();  // Of a question that was given up.
     }
   }
-  {
-    const std::lock_guard lock(inside_->mutex);
-    inside_->free.push_back(channel);
-  }
-  inside_->freed.notify_one();
-  inside_->silent = !reply;
+  inside_->give_back(channel);
+  if (use) inside_->silent = !reply;
   if (!reply) return failure(Failure::Kind::timed_out, "F-6510", "The holder of the keys does not answer");
   if (!reply->good) {
     std::string why = reply->parts.empty() ? std::string() : std::move(reply->parts.front());

@@ -2,6 +2,7 @@
 // keys. A channel is one socket; each carries one question at a time.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -37,16 +38,25 @@ class KeyService {
   std::shared_ptr<crypto::KeyRing> ring_;
 };
 
-// Serves these channels, with one thread for each but at most one per processor, until `stop` can be read or the last
-// channel ends. A question that was taken is answered first; what cannot be sent is dropped.
-void serve_keys(KeyService& service, const std::vector<int>& channels, int stop);
+// How others hear that the role is alive: `say` is called once in `every`, as long as no thread that answers is stuck.
+struct Heartbeat {
+  std::function<void()> say;
+  std::chrono::milliseconds every{5000};
+};
 
-// The server's side. Thread-safe: each question takes a free channel and waits at most `patience_ms` for the answer,
-// asking again while the role starts anew. While it is silent, the next ones wait a tenth of that.
+// Serves these channels, with one thread for each but at most one per processor, until `stop` can be read or the last
+// channel ends. A question that was taken is answered first; what cannot be sent is dropped. Files are read by a thread
+// of its own: one that cannot be read to its end (a dead network disk) does not keep the others from signing, but this
+// from returning.
+void serve_keys(KeyService& service, const std::vector<int>& channels, int stop, const Heartbeat& heartbeat = {});
+
+// The server's side. Thread-safe: each question takes the channel that has been free for longest and waits at most
+// `patience_ms` for the answer, asking again, by another channel if it can, while the role starts anew. While it is
+// silent, the next ones wait a tenth of that.
 class RemoteKeys final : public crypto::PrivateKeys {
  public:
   // Takes the channels over. `first_number` must differ between processes that had the same channels.
-  RemoteKeys(std::vector<int> channels, std::uint64_t first_number, int patience_ms = 3000);
+  RemoteKeys(const std::vector<int>& channels, std::uint64_t first_number, int patience_ms = 3000);
   ~RemoteKeys() override;
   RemoteKeys(const RemoteKeys&) = delete;
   RemoteKeys& operator=(const RemoteKeys&) = delete;

@@ -43,9 +43,9 @@ struct Channels {
 // The role, in threads of this process, until it is destroyed.
 class Role {
  public:
-  Role(KeyService& service, const std::vector<int>& channels)
+  Role(KeyService& service, const std::vector<int>& channels, const Heartbeat& heartbeat = {})
       : stop_(::eventfd(0, EFD_CLOEXEC)),
-        thread_([&service, channels, this] { serve_keys(service, channels, stop_); }) {}
+        thread_([&service, channels, heartbeat, this] { serve_keys(service, channels, stop_, heartbeat); }) {}
   Role(const Role&) = delete;
   Role& operator=(const Role&) = delete;
   ~Role() {
@@ -140,4 +140,58 @@ TEST_CASE("what is no question gets no answer, and an answer to another question
   const auto chains = remote.certificates();
   REQUIRE(chains);
   CHECK(chains->empty());
+}
+
+TEST_CASE("a file that cannot be read to its end keeps nobody from signing, and the role is alive meanwhile") {
+  const auto certificate = certificate_for("one.example");
+  std::mutex disk;  // Held: it does not answer.
+  const auto read = [&]() -> Result<std::vector<crypto::TlsCertificate>> {
+    const std::lock_guard lock(disk);
+    return std::vector{certificate};
+  };
+  const Channels channels(3);
+  RemoteKeys remote(channels.server, 1, 600);
+  crypto::KeyRing ring;
+  const auto id = ring.add(certificate.chain_pem, certificate.key_pem);
+  KeyService service(read);
+  REQUIRE(service.prepare());
+  std::atomic<int> beats = 0;
+  std::unique_lock dead(disk);
+  const Role role(service, channels.keys, {[&] { ++beats; }, std::chrono::milliseconds(20)});
+  for (std::size_t i = 0; i < channels.server.size(); ++i) {
+    CHECK(remote.certificates().error().kind == Failure::Kind::timed_out);
+    for (std::size_t k = 0; k <= channels.server.size(); ++k) {
+      CHECK(remote.use(*id, crypto::KeyOperation::ecdsa, std::string(32, 'd')));
+    }
+  }
+  CHECK(beats > 20);
+  dead.unlock();
+  CHECK(remote.certificates());
+}
+
+TEST_CASE("a thread that is stuck ends the heartbeat, and a question goes on to another channel") {
+  const auto certificate = certificate_for("one.example");
+  std::mutex disk;
+  const auto read = [&]() -> Result<std::vector<crypto::TlsCertificate>> {
+    const std::lock_guard lock(disk);
+    return std::vector{certificate};
+  };
+  const Channels channels(2);
+  RemoteKeys remote(channels.server, 1);
+  crypto::KeyRing ring;
+  const auto id = ring.add(certificate.chain_pem, certificate.key_pem);
+  KeyService ready(read), stuck(read);
+  REQUIRE(ready.prepare());
+  std::atomic<int> beats = 0;
+  std::unique_lock dead(disk);
+  {
+    // Without keys, the first question for a signature reads the files.
+    const Role first(stuck, {channels.keys[0]}, {[&] { ++beats; }, std::chrono::milliseconds(20)});
+    const Role second(ready, {channels.keys[1]});
+    for (int i = 0; i < 4; ++i) CHECK(remote.use(*id, crypto::KeyOperation::ecdsa, std::string(32, 'd')));
+    const int then = beats;
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    CHECK(beats == then);
+    dead.unlock();
+  }
 }

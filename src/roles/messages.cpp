@@ -94,7 +94,8 @@ std::optional<Inherited> inherited() {
   std::string role;
   std::size_t channels = 0, sockets = 0;
   Inherited out;
-  if (!(in >> role >> channels >> sockets >> out.shards) || (role != "keys" && role != "server")) return std::nullopt;
+  if (!(in >> role >> channels >> sockets >> out.shards >> out.keeper_process)) return std::nullopt;
+  if (role != "keys" && role != "server") return std::nullopt;
   out.role = role == "keys" ? Role::keys : Role::server;
   int next = first_descriptor;
   bool good = true;
@@ -110,10 +111,10 @@ std::optional<Inherited> inherited() {
   return out;
 }
 
-void end_with_keeper() {
-  const pid_t keeper = ::getppid();
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (::getppid() != keeper || keeper == 1) ::raise(SIGTERM);  // It has ended already.
+void end_with_keeper(const Inherited& inherited) {
+  const int end = inherited.role == Role::keys ? SIGKILL : SIGTERM;
+  ::prctl(PR_SET_PDEATHSIG, end);
+  if (::getppid() != inherited.keeper_process) ::raise(end);  // It has ended already.
 }
 
 }  // namespace facteur::roles

@@ -11,7 +11,7 @@
 
 namespace facteur::roles {
 
-// From both: it has started. From the server: it is alive; what is there by the configuration as it is now; that
+// From both: it has started; it is alive. From the server: what is there by the configuration as it is now; that
 // configuration is in force; it is not. From the keys: why they cannot start (text behind it). To the server: a socket;
 // that was the last one, and why the keys of this configuration cannot be had, if so (text behind it).
 enum class Message : char {
@@ -38,13 +38,14 @@ struct Prepared {
 // seconds for each answer.
 Prepared ask_to_prepare(int keeper);
 
-inline constexpr const char* role_variable =
-    "FACTEUR_ROLE";  // "server CHANNELS SOCKETS SHARDS": descriptors from 3 on.
+// "server CHANNELS SOCKETS SHARDS KEEPER": descriptors from 3 on, the process number of the keeper.
+inline constexpr const char* role_variable = "FACTEUR_ROLE";
 
 // What a process got from the keeper.
 struct Inherited {
   Role role = Role::server;
   int keeper = -1;             // The channel to the keeper.
+  int keeper_process = 0;      // Its number: 1 in a container of its own.
   std::vector<int> channels;   // Between keys and server, each side one end.
   std::vector<int> listening;  // The server's listening sockets,
   unsigned shards = 0;         // for so many shards.
@@ -53,7 +54,7 @@ struct Inherited {
 // Nothing if this process was not started by a keeper. Takes it out of the environment; no child gets the descriptors.
 std::optional<Inherited> inherited();
 
-// Ends this process (SIGTERM) when the keeper ends. For both roles, first of all.
-void end_with_keeper();
+// Ends this process when the keeper ends, by SIGTERM; keys, which keep nothing, at once. For both roles, first of all.
+void end_with_keeper(const Inherited& inherited);
 
 }  // namespace facteur::roles
