@@ -296,6 +296,7 @@ TEST_CASE("backup: Restored, it is a data folder; into one that is not empty not
     store::LogWorld copy(3, data.image());
     REQUIRE_MESSAGE(copy.running(), copy.why());
     CHECK(copy.engine().instance() == world.engine().instance());
+    CHECK(data.content("restored/etc/keys/mx.pem") == "a key");
     for (std::uint32_t i = 0; i < 40; ++i) CHECK(copy.engine().latest().get(Key('k').u32(i))->has_value());
     if (k > 0 && whole) break;
   }

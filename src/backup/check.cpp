@@ -81,6 +81,10 @@ Result<void> put_segment(world::Disk& from, const SegmentEntry& segment, world::
   return (*file)->sync();
 }
 
+std::string path_of(const FileEntry& file) {
+  return file.what == "data" ? file.path : std::string(restored_folder) + file.path;
+}
+
 Result<void> put_file(const Repository& repository, const FileEntry& file, world::Disk& target,
                       std::vector<Finding>& findings) {
   auto text = read(repository, file);
@@ -89,10 +93,15 @@ Result<void> put_file(const Repository& repository, const FileEntry& file, world
         {content_file(file.sha256), text.error().code == file_is_damaged ? does_not_fit : text.error().cause});
     return {};
   }
-  for (std::size_t at = file.path.find('/'); at != file.path.npos; at = file.path.find('/', at + 1)) {
-    if (auto made = target.create_directory(file.path.substr(0, at)); !made) return made;
+  const std::string path = path_of(file);
+  for (std::size_t at = path.find('/'); at != path.npos; at = path.find('/', at + 1)) {
+    const std::string folder = path.substr(0, at);
+    if (auto made = target.create_directory(folder); !made) return made;
+    const auto slash = folder.rfind('/');
+    const std::string parent = slash == folder.npos ? std::string() : folder.substr(0, slash);
+    if (auto synced = target.sync_directory(parent); !synced) return synced;
   }
-  return write_whole(target, file.path, *text);
+  return write_whole(target, path, *text);
 }
 
 }  // namespace
@@ -138,7 +147,6 @@ Result<std::vector<Finding>> restore(const Repository& repository, const Generat
     if (auto put = put_segment(repository.disk(), segment, target, pace, findings); !put) return failed(put);
   }
   for (const auto& file : generation.manifest.files) {
-    if (file.what != "data") continue;
     if (auto put = put_file(repository, file, target, findings); !put) return failed(put);
   }
   if (auto synced = target.sync_directory(unfinished); !synced) return failed(synced);

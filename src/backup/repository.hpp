@@ -93,9 +93,11 @@ struct Finding {
 };
 Result<std::vector<Finding>> check(const Repository& repository, const Pace& pace);
 
-// Makes the data folder `target` (empty, or left by a run that was broken off) of a generation: its log, and its files
-// of kind "data". The log appears last, at once. What does not fit its checksum is there all the same, and told: a
-// store keeps its damaged records apart.
+// Makes the data folder `target` (empty, or left by a run that was broken off) of a generation: its log, its files of
+// kind "data", and the others (configuration, certificates, keys) in the folder restored_folder, under their old paths:
+// what stands there now is not ours to replace. The log appears last, at once. What does not fit its checksum is there
+// all the same, and told: a store keeps its damaged records apart.
+inline constexpr std::string_view restored_folder = "restored";
 Result<std::vector<Finding>> restore(const Repository& repository, const Generation& generation, world::Disk& target,
                                      const Pace& pace);
 Result<bool> restorable_to(world::Disk& target);  // Empty, or left by a run that was broken off.

@@ -5,12 +5,15 @@
 #include <boost/json.hpp>
 #include <chrono>
 #include <filesystem>
+#include <span>
 
 #include "base/base64.hpp"
 #include "cli/ask.hpp"
 #include "cli/backup_folder.hpp"
+#include "cli/json_members.hpp"
 #include "cli/site.hpp"
 #include "config/load.hpp"
+#include "store/folders.hpp"
 #include "store/format.hpp"
 
 namespace facteur::cli {
@@ -63,14 +66,18 @@ class SiteFiles {
   std::optional<Failure> failure_;
 };
 
+bool holds(std::span<const std::string_view> names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
 // What lies in the data folder beside the store: keys above all.
 Result<void> collect_data(host::Disk& data, const std::string& folder, const std::string& never,
                           std::vector<Found>& found) {
-  constexpr std::array<std::string_view, 6> others{"log", "index", "ballast", "control.sock", "restoring", "restored"};
+  constexpr std::array<std::string_view, 3> others{"control.sock", "restoring", "restored"};
   auto names = data.list(folder);
   if (!names) return failed(names);
   for (const auto& name : *names) {
-    if (folder.empty() && std::ranges::find(others, name) != others.end()) continue;
+    if (folder.empty() && (holds(store::own_folders, name) || holds(others, name))) continue;
     if (name.ends_with(".new")) continue;  // Being written.
     const std::string path = folder.empty() ? name : folder + "/" + name;
     std::error_code wrong;
@@ -93,25 +100,13 @@ struct Plan {
   std::vector<store::HeldLog::Part> parts;
 };
 
-std::uint64_t number_in(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(name);
-  return value && value->is_int64() ? static_cast<std::uint64_t>(value->get_int64()) : 0;
-}
-
-std::string text_in(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(name);
-  return value && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
 Plan plan_of(const json::value& answer) {
   Plan out;
-  const json::object none;
-  const auto& object = answer.is_object() ? answer.get_object() : none;
+  const auto& object = object_in(answer);
   out.instance = text_in(object, "instance");
   out.taken.milliseconds = static_cast<std::int64_t>(number_in(object, "taken"));
-  const auto* segments = object.if_contains("segments");
-  for (const auto& item : segments && segments->is_array() ? segments->get_array() : json::array()) {
-    const auto& one = item.is_object() ? item.get_object() : none;
+  for (const auto& item : array_in(object, "segments")) {
+    const auto& one = object_in(item);
     store::HeldLog::Part part;
     part.segment = static_cast<std::uint32_t>(number_in(one, "number"));
     part.length = static_cast<std::uint32_t>(number_in(one, "length"));

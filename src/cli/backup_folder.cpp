@@ -42,6 +42,9 @@ BackupFolder open_backup(const Context& context, const std::string& folder, bool
   auto repository = backup::Repository::open(*out.disk);
   if (repository) {
     out.repository.emplace(std::move(*repository));
+    // It will hold private keys. Root's copies from a stopped server's store belong to the server's user (ask.cpp), who
+    // must not come to them. A file system without permissions has none to take.
+    if (make) fs::permissions(folder, fs::perms::group_all | fs::perms::others_all, fs::perm_options::remove, wrong);
   } else {
     complain_of(repository.error());
     out.exit_code = ExitCode::failed;

@@ -4,6 +4,7 @@
 
 #include "base/ascii.hpp"
 #include "cli/demo_office.hpp"
+#include "cli/kept_open.hpp"
 #include "cli/lessons.hpp"
 #include "cli/print.hpp"
 #include "config/load.hpp"
@@ -76,4 +77,41 @@ TEST_CASE("the demonstration's configuration is one that facteur serve takes") {
   CHECK(loaded.config.listeners.size() == 7);
   CHECK(loaded.config.delivery.port == 10025);
   CHECK(demo_zone({provider}).starts_with("free.example. 300 IN MX 10 smtp.free.example.\n"));
+}
+
+namespace {
+
+struct CountingLine final : Line {
+  int asked = 0;
+  bool gone = false;
+  Result<void> send(server::ControlMessage) override { return {}; }
+  Task<Result<server::ControlMessage>> receive() override {
+    ++asked;
+    if (gone) co_return failure(Failure::Kind::closed, "test", "gone");
+    co_return server::ControlMessage{R"({"ok":false,"code":"F-6141"})", {}};
+  }
+};
+
+Task<void> ask_still(KeptOpen& kept, bool& good) { good = (co_await kept.still()).has_value(); }
+
+}  // namespace
+
+TEST_CASE("a line to the server is never silent for long while the work is elsewhere") {
+  CountingLine line;
+  KeptOpen::Time now{};
+  KeptOpen kept(&line, [&] { return now; });
+  bool good = false;
+  TaskGroup tasks;
+  for (int second = 0; second < 180; ++second, now += std::chrono::seconds(1)) {
+    const int before = line.asked;
+    tasks.start(ask_still(kept, good));
+    REQUIRE(good);
+    CHECK(line.asked - before == (second > 0 && second % 10 == 0 ? 1 : 0));
+  }
+  line.gone = true;
+  tasks.start(ask_still(kept, good));
+  CHECK(!good);
+  KeptOpen nobody(nullptr);
+  tasks.start(ask_still(nobody, good));
+  CHECK(good);
 }

@@ -3,30 +3,13 @@
 #include <boost/json.hpp>
 
 #include "cli/ask.hpp"
+#include "cli/json_members.hpp"
 #include "cli/progress.hpp"
 
 namespace facteur::cli {
 namespace {
 
 namespace json = boost::json;
-
-std::uint64_t number_of(const json::object& object, std::string_view name) {
-  const auto* found = object.if_contains(name);
-  return found && found->is_int64() ? static_cast<std::uint64_t>(found->get_int64()) : 0;
-}
-std::string text_of(const json::object& object, std::string_view name) {
-  const auto* found = object.if_contains(name);
-  return found && found->is_string() ? std::string(found->get_string()) : std::string();
-}
-bool flag_of(const json::object& object, std::string_view name) {
-  const auto* found = object.if_contains(name);
-  return found && found->is_bool() && found->get_bool();
-}
-const json::array& array_of(const json::object& object, std::string_view name) {
-  static const json::array empty;
-  const auto* found = object.if_contains(name);
-  return found && found->is_array() ? found->get_array() : empty;
-}
 
 class Fsck {
  public:
@@ -90,22 +73,22 @@ class Fsck {
     if (!begun) co_return failed(begun);
     const json::object next{{"command", "fsck.store"}};
     json::object found;
-    for (std::uint64_t seen = 0; !flag_of(found, "done");) {
+    for (std::uint64_t seen = 0; !flag_in(found, "done");) {
       auto answer = co_await ask(next);
       if (!answer) co_return failed(answer);
       found = std::move(*answer);
-      const std::uint64_t now = number_of(found, "log_bytes") + number_of(found, "content_bytes");
+      const std::uint64_t now = number_in(found, "log_bytes") + number_in(found, "content_bytes");
       progress_.add(0, now - seen);
       seen = now;
     }
-    contents_ = number_of(found, "contents");
-    keys_ = number_of(found, "index_keys");
-    problems += array_of(found, "problems").size();
-    left += array_of(found, "left").size();
-    for (const auto& problem : array_of(found, "problems")) say("fsck.store", {std::string(problem.as_string())});
-    for (const auto& item : array_of(found, "unreadable")) {
-      const auto& one = item.as_object();
-      say("fsck.unreadable", {text_of(one, "account"), text_of(one, "folder"), std::to_string(number_of(one, "uid"))});
+    contents_ = number_in(found, "contents");
+    keys_ = number_in(found, "index_keys");
+    problems += array_in(found, "problems").size();
+    left += array_in(found, "left").size();
+    for (const auto& problem : array_in(found, "problems")) say("fsck.store", {text_in(problem)});
+    for (const auto& item : array_in(found, "unreadable")) {
+      const auto& one = object_in(item);
+      say("fsck.unreadable", {text_in(one, "account"), text_in(one, "folder"), std::to_string(number_in(one, "uid"))});
     }
     told_["store"] = std::move(found);
     co_return Result<void>{};
@@ -116,9 +99,9 @@ class Fsck {
     auto all = co_await ask(list);
     if (!all) co_return failed(all);
     bool any = options_.account.empty();
-    for (const auto& item : array_of(*all, "list")) {
-      const auto& one = item.as_object();
-      if (!options_.account.empty() && text_of(one, "address") != options_.account) continue;
+    for (const auto& item : array_in(*all, "list")) {
+      const auto& one = object_in(item);
+      if (!options_.account.empty() && text_in(one, "address") != options_.account) continue;
       any = true;
       auto checked = co_await check_account(one);
       if (!checked) co_return checked;
@@ -129,28 +112,28 @@ class Fsck {
 
   Task<Result<void>> check_account(const json::object& one) {
     ++accounts_;
-    const std::string id = std::to_string(number_of(one, "id"));
-    const std::string name = text_of(one, "address").empty() ? id : text_of(one, "address");
-    if (flag_of(one, "unknown")) {
+    const std::string id = std::to_string(number_in(one, "id"));
+    const std::string name = text_in(one, "address").empty() ? id : text_in(one, "address");
+    if (flag_in(one, "unknown")) {
       ++problems, ++left;
       say("fsck.unknown", {id});
     }
-    const json::object request{{"command", "fsck.account"}, {"id", number_of(one, "id")}, {"repair", options_.repair}};
+    const json::object request{{"command", "fsck.account"}, {"id", number_in(one, "id")}, {"repair", options_.repair}};
     auto found = co_await ask(request);
     if (!found) co_return failed(found);
     progress_.add(0, 0);
-    const auto& wrong = array_of(*found, "problems");
-    if (wrong.empty() && !flag_of(one, "unknown")) co_return Result<void>{};
+    const auto& wrong = array_in(*found, "problems");
+    if (wrong.empty() && !flag_in(one, "unknown")) co_return Result<void>{};
     problems += wrong.size();
-    left += array_of(*found, "left").size();
+    left += array_in(*found, "left").size();
     std::uint64_t records = 0;
     if (const auto* kinds = found->if_contains("records"); kinds && kinds->is_object()) {
-      for (const auto& kind : kinds->get_object()) records += number_of(kinds->get_object(), kind.key());
+      for (const auto& kind : kinds->get_object()) records += number_in(kinds->get_object(), kind.key());
     }
-    for (const auto& problem : wrong) say("fsck.account", {name, std::string(problem.as_string())});
+    for (const auto& problem : wrong) say("fsck.account", {name, text_in(problem)});
     if (options_.repair && records > 0) say("fsck.account_repaired", {name, std::to_string(records)});
     (*found)["address"] = name;
-    if (flag_of(one, "unknown")) (*found)["unknown"] = true;
+    if (flag_in(one, "unknown")) (*found)["unknown"] = true;
     bad_accounts_.push_back(std::move(*found));
     co_return Result<void>{};
   }
@@ -159,15 +142,15 @@ class Fsck {
     const json::object request{{"command", "fsck.lost"}, {"repair", options_.repair}};
     auto found = co_await ask(request);
     if (!found) co_return failed(found);
-    const std::uint64_t lost = number_of(*found, "found");
+    const std::uint64_t lost = number_in(*found, "found");
     problems += lost;
-    left += lost - number_of(*found, "filed");
+    left += lost - number_in(*found, "filed");
     if (lost > 0 && !options_.repair) say("fsck.lost", {std::to_string(lost)});
-    for (const auto& item : array_of(*found, "into")) {
-      const auto& one = item.as_object();
-      say("fsck.filed", {text_of(one, "address"), std::to_string(number_of(one, "messages"))});
+    for (const auto& item : array_in(*found, "into")) {
+      const auto& one = object_in(item);
+      say("fsck.filed", {text_in(one, "address"), std::to_string(number_in(one, "messages"))});
     }
-    for (const auto& why : array_of(*found, "failures")) complain(std::string(why.as_string()));
+    for (const auto& why : array_in(*found, "failures")) complain(text_in(why));
     told_["lost"] = std::move(*found);
     co_return Result<void>{};
   }

@@ -1,10 +1,12 @@
 // `facteur restore --to`: a new data folder out of a backup.
+#include <unistd.h>
+
 #include <boost/json.hpp>
 #include <filesystem>
-#include <fstream>
 
 #include "cli/backup.hpp"
 #include "cli/backup_folder.hpp"
+#include "roles/data_folder.hpp"
 
 namespace facteur::cli {
 namespace {
@@ -12,24 +14,13 @@ namespace {
 namespace json = boost::json;
 namespace fs = std::filesystem;
 
-// Configuration, certificates and keys go below the data folder: what stands at their old places now is not ours to
-// replace.
-Result<std::vector<std::string>> put_files(const backup::Repository& repository, const backup::Generation& generation,
-                                           host::Disk& data, std::vector<backup::Finding>& findings) {
+// Where the configuration, certificates and keys of a generation are now.
+std::vector<std::string> files_of(const backup::Generation& generation, const host::Disk& data) {
   std::vector<std::string> out;
   for (const auto& file : generation.manifest.files) {
-    if (file.what == "data") continue;
-    auto content = backup::read(repository, file);
-    if (!content) {
-      findings.push_back({file.path, content.error().cause});
-      continue;
-    }
-    const std::string path = "restored" + file.path;
-    for (std::size_t at = path.find('/'); at != path.npos; at = path.find('/', at + 1)) {
-      if (auto made = data.create_directory(path.substr(0, at)); !made) return failed(made);
-    }
-    if (auto put = backup::write_whole(data, path, *content); !put) return failed(put);
-    out.push_back(path);
+    const std::string path = std::string(backup::restored_folder) + file.path;
+    std::error_code none;
+    if (file.what != "data" && fs::exists(fs::path(data.root()) / path, none)) out.push_back(path);
   }
   return out;
 }
@@ -38,6 +29,7 @@ struct Restored {
   std::vector<backup::Finding> findings;
   std::vector<std::string> files;
   Contents contents;
+  std::string user;  // Whose the folder is now; empty: ours.
 };
 
 Result<Restored> restore_all(const BackupFolder& folder, const backup::Generation& generation, host::World& world,
@@ -46,9 +38,7 @@ Result<Restored> restore_all(const BackupFolder& folder, const backup::Generatio
   auto findings = backup::restore(*folder.repository, generation, *world.disk, pace);
   if (!findings) return failed(findings);
   out.findings = std::move(*findings);
-  auto files = put_files(*folder.repository, generation, *world.disk, out.findings);
-  if (!files) return failed(files);
-  out.files = std::move(*files);
+  out.files = files_of(generation, *world.disk);
   // Opened once: the index is made, and what is there can be said.
   store::EngineParameters parameters{.disk = *world.disk,
                                      .shards = world.shards,
@@ -78,6 +68,7 @@ void tell(const Context& context, const std::string& to, const backup::Generatio
                                        {"accounts", restored.contents.accounts},
                                        {"messages", restored.contents.messages},
                                        {"queued", restored.contents.queued},
+                                       {"user", restored.user},
                                        {"files", std::move(files)},
                                        {"findings", std::move(wrong)},
                                        {"damaged", std::move(damaged)},
@@ -90,6 +81,18 @@ void tell(const Context& context, const std::string& to, const backup::Generatio
                      std::to_string(restored.contents.messages), std::to_string(restored.contents.queued)}) +
         "\n");
   for (const auto& path : restored.files) print("  " + to + "/" + path + "\n");
+  if (!restored.user.empty()) print(context.say("restore.given", {to, restored.user}) + "\n");
+}
+
+// Root restores for the server's user, if this machine has it. What goes elsewhere, keys above all, stays root's.
+Result<std::string> give_away(const std::string& to, const config::Server& server) {
+  using Processes = config::Server::Processes;
+  const auto user = roles::find_user(server.user);
+  if (::geteuid() != 0 || server.processes == Processes::one || !user || user->user == 0) return std::string();
+  if (auto given = roles::give_data_folder(to, *user, std::string(backup::restored_folder)); !given) {
+    return failed(given);
+  }
+  return user->name;
 }
 
 }  // namespace
@@ -99,6 +102,9 @@ int restore(const Context& context, const RestoreOptions& options) {
   if (folder.exit_code != ExitCode::done) return folder.exit_code;
   const auto* generation = folder.generation(context, options.at);
   if (!generation) return ExitCode::failed;
+  // Others must find the way to it.
+  std::error_code wrong;
+  fs::create_directories(fs::absolute(options.to).lexically_normal().parent_path(), wrong);
   auto world = world_of(options.to);
   if (!world) {
     complain_of(world.error());
@@ -119,11 +125,17 @@ int restore(const Context& context, const RestoreOptions& options) {
     progress.add(0, octets);
     return {};
   };
-  const auto restored = restore_all(folder, *generation, **world, pace);
+  auto restored = restore_all(folder, *generation, **world, pace);
   if (!restored) {
     complain_of(restored.error());
     return ExitCode::failed;
   }
+  auto given = give_away(options.to, configuration_in(*folder.repository, *generation).server);
+  if (!given) {
+    complain_of(given.error());
+    return ExitCode::failed;
+  }
+  restored->user = std::move(*given);
   tell(context, options.to, *generation, *restored, progress);
   return restored->findings.empty() && restored->contents.damaged.empty() ? ExitCode::done : ExitCode::failed;
 }

@@ -9,10 +9,13 @@
 #include "cli/ask.hpp"
 #include "cli/backup.hpp"
 #include "cli/backup_folder.hpp"
+#include "cli/json_members.hpp"
+#include "cli/kept_open.hpp"
 #include "cli/print.hpp"
 #include "cli/site.hpp"
 #include "config/load.hpp"
 #include "observe/timestamp.hpp"
+#include "roles/identity.hpp"
 #include "server/transfers.hpp"
 
 namespace facteur::cli {
@@ -21,24 +24,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t asked_at_once = 200;  // Messages.
-
-const json::array& array_in(const json::object& object, std::string_view name) {
-  static const json::array none;
-  const auto* value = object.if_contains(name);
-  return value && value->is_array() ? value->get_array() : none;
-}
-std::string text_in(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(name);
-  return value && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-std::uint64_t number_in(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(name);
-  return value && value->is_int64() ? static_cast<std::uint64_t>(value->get_int64()) : 0;
-}
-bool flag_in(const json::object& object, std::string_view name) {
-  const auto* value = object.if_contains(name);
-  return value && value->is_bool() && value->get_bool();
-}
 
 struct Heard {
   json::object result;
@@ -59,8 +44,10 @@ Task<Result<Heard>> exchange(Line& line, json::object request, std::string octet
   co_return out;
 }
 
-// What is at the other end of a line in one mailbox, page by page.
-Task<Result<std::vector<json::object>>> contents(Line& line, std::string address, std::string mailbox, bool texts) {
+// What is at the other end of a line in one mailbox, page by page. To search a large backup takes its time: the other
+// line is kept open meanwhile.
+Task<Result<std::vector<json::object>>> contents(Line& line, std::string address, std::string mailbox, bool texts,
+                                                 KeptOpen& other) {
   std::vector<json::object> out;
   std::uint64_t after = 0;
   for (bool more = true; more;) {
@@ -73,6 +60,8 @@ Task<Result<std::vector<json::object>>> contents(Line& line, std::string address
     }
     after = number_in(heard->result, "last");
     more = flag_in(heard->result, "more");
+    auto open = co_await other.still();
+    if (!open) co_return failed(open);
   }
   co_return out;
 }
@@ -145,7 +134,7 @@ class Carriage {
   std::string address() const { return options_.for_account.empty() ? options_.account : options_.for_account; }
 
   Task<Result<void>> take(std::string path) {
-    auto there = co_await contents(from_, options_.account, path, choice_.texts());
+    auto there = co_await contents(from_, options_.account, path, choice_.texts(), kept_open_);
     if (!there) co_return failed(there);
     std::erase_if(*there, [&](const json::object& one) { return !choice_.message(one); });
     if (options_.list) {
@@ -164,7 +153,7 @@ class Carriage {
   // What is there already is counted by content: two of the same are two messages.
   Task<Result<void>> complete(std::string path, std::vector<json::object> wanted) {
     const std::string target = target_of(path);
-    auto now = co_await contents(*to_, address(), target, false);
+    auto now = co_await contents(*to_, address(), target, false, kept_open_);
     if (!now) co_return failed(now);
     std::map<std::string, std::size_t> have;
     for (const auto& one : *now) ++have[text_in(one, "content")];
@@ -212,7 +201,7 @@ class Carriage {
     json::array messages;
     std::string batch;
     for (const auto& item : array_in(page, "messages")) {
-      json::object one = item.as_object();
+      json::object one = object_in(item);
       if (one.contains("error")) {
         ++unreadable;
         continue;
@@ -279,6 +268,7 @@ class Carriage {
 
   Line& from_;
   Line* to_;
+  KeptOpen kept_open_{to_};
   const RestoreMailOptions& options_;
   Choice choice_;
   Progress progress_;
@@ -376,6 +366,13 @@ int restore_mail(const Context& context, const RestoreMailOptions& options) {
   if (folder.exit_code != ExitCode::done) return folder.exit_code;
   const auto* generation = folder.generation(context, options.at);
   if (!generation) return ExitCode::failed;
+  // What root files in the store of a stopped server must belong to the server's user. Before there is a second thread.
+  if (!options.list) {
+    if (auto other = roles::become_owner(loaded.config.server.data); !other) {
+      complain_of(other.error());
+      return ExitCode::failed;
+    }
+  }
   auto opened = OpenedGeneration::open(*folder.repository, *generation, options.scratch);
   if (!opened) {
     complain_of(opened.error());

@@ -379,6 +379,8 @@ inline constexpr Phrase all_phrases[] = {
     {"receipt.unknown_option", "it requires an option that is unknown", "il exige une option inconnue"},
     {"restore.done", "Backup {} is in {}: {} MiB, {} accounts, {} messages, {} in the queue. Configuration and keys:",
      "La sauvegarde {} est dans {} : {} Mio, {} comptes, {} messages, {} dans la file. Configuration et clés :"},
+    {"restore.given", "{} belongs to {} now, the files under restored/ to root",
+     "{} appartient maintenant à {}, les fichiers sous restored/ à root"},
     {"restore.mail", "{} messages restored; {} were there already; {} cannot be read",
      "{} messages rétablis ; {} étaient déjà là ; {} illisibles"},
     {"restore.not_empty", "{} is not empty: a backup is restored into a new data folder",

@@ -12,4 +12,9 @@ namespace facteur::roles {
 // it, may have put one there.
 Result<void> prepare_data_folder(const std::string& path, const User& user);
 
+// As root, who has just made it: gives the folder with all below it to the user, but for `except`, a folder in it. The
+// files in keys/ can be read by the user and by root's group: by the keys, whether they are the user's or root's. Fails
+// (permanent).
+Result<void> give_data_folder(const std::string& path, const User& user, const std::string& except);
+
 }  // namespace facteur::roles
