@@ -5,6 +5,7 @@
 #include <array>
 #include <string>
 
+#include "imap/body_search.hpp"
 #include "imap/command_parser.hpp"
 #include "imap/fetch_plan.hpp"
 
@@ -58,6 +59,33 @@ void parse_search(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(parse_command(text, false));
 }
 
+// SEARCH BODY of a word that is nowhere (PERFORMANCE.md row 15), over a message of 10 KiB in memory.
+void search_body(benchmark::State& state, const std::string& header, Bytes line) {
+  std::string text = "From: anne@example.org\r\nSubject: A usual subject\r\n" + header + "\r\n";
+  while (text.size() < 10 * 1024) text.append(line);
+  const auto record = message::make_structure({}, text);
+  MessagePieces pieces;
+  pieces.add(text);
+  const auto needle = needle_of_text("nowhere");
+  for (auto _ : state) {
+    const auto structure = message::Structure::open(record);
+    benchmark::DoNotOptimize(message_has(*structure, pieces, needle, Searched::body));
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(text.size()));
+}
+void search_body_ascii(benchmark::State& state) {
+  search_body(state, "", "A line of some words as people write them to each other.\r\n");
+}
+void search_body_accents(benchmark::State& state) {
+  search_body(state, "Content-Type: text/plain; charset=utf-8\r\n", "Une ligne \u00e9crite par quelqu'un d'autre.\r\n");
+}
+void search_body_html(benchmark::State& state) {
+  search_body(state, "Content-Type: text/html\r\n", "<p class=\"x\">A line of <b>some</b> words &amp; more.</p>\r\n");
+}
+
+BENCHMARK(search_body_ascii);
+BENCHMARK(search_body_accents);
+BENCHMARK(search_body_html);
 BENCHMARK(fetch_flags);
 BENCHMARK(fetch_envelope);
 BENCHMARK(fetch_for_a_list);

@@ -4,13 +4,12 @@
 #include <array>
 
 #include "base/ascii.hpp"
+#include "imap/body_search.hpp"
 #include "imap/date.hpp"
 #include "imap/response_writer.hpp"
 #include "message/address.hpp"
-#include "message/charset.hpp"
 #include "message/encoded_word.hpp"
 #include "message/header.hpp"
-#include "message/transfer.hpp"
 
 namespace facteur::imap {
 namespace {
@@ -57,30 +56,6 @@ bool header_has(Bytes header, const std::string& name, const Needle& needle) {
   return false;
 }
 
-bool any_header_has(Bytes header, const Needle& needle) {
-  message::FieldScanner fields(header);
-  message::Field field;
-  while (fields.next(field)) {
-    if (needle.in(std::string(field.name) + ": " + message::decoded_text(field.value))) return true;
-  }
-  return false;
-}
-
-// RFC 9051 §6.4.4: BODY looks into the decoded text parts; other leaves hold no text to be found.
-bool body_has(const SearchedMessage& message, const Needle& needle) {
-  for (const auto& leaf : message.structure->leaves()) {
-    if (!leaf.text) continue;
-    std::string storage;
-    const auto octets = message.text->view(leaf.body, storage);
-    const auto encoding = static_cast<message::Encoding>(leaf.encoding);
-    const bool plain = encoding != message::Encoding::base64 && encoding != message::Encoding::quoted_printable;
-    std::string decoded = plain ? std::string() : message::decode(octets, encoding);
-    const Bytes text = plain ? octets : Bytes(decoded);
-    if (needle.in(leaf.charset.empty() ? std::string(text) : message::to_utf8(text, leaf.charset))) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 SearchProgram::SearchProgram(const SearchKey& key, const Surroundings& around) : root_(prepare(key, around)) {}
@@ -100,9 +75,11 @@ SearchProgram::Node SearchProgram::prepare(const SearchKey& key, const Surroundi
           key.set.saved ? around.saved : resolve(key.set, node.by_uid ? around.highest_uid : around.highest_number);
       break;
     case Kind::header:
+      node.needle = Needle(key.value);
+      break;
     case Kind::body:
     case Kind::text:
-      node.needle = Needle(key.value);
+      node.needle = needle_of_text(key.value);
       break;
     case Kind::keyword:
       for (std::size_t i = 0; around.keyword_names != nullptr && i < around.keyword_names->size(); ++i) {
@@ -221,12 +198,8 @@ Match SearchProgram::match_header(const Node& node, const SearchedMessage& messa
 Match SearchProgram::match_text(const Node& node, const SearchedMessage& message) {
   if (node.needle.empty()) return Match::yes;
   if (message.text == nullptr || message.structure == nullptr) return Match::unknown;
-  if (node.kind == Kind::text) {
-    std::string storage;
-    const auto header = message.text->view({0, message.structure->header_length()}, storage);
-    if (any_header_has(header, node.needle)) return Match::yes;
-  }
-  return yes_if(body_has(message, node.needle));
+  const auto where = node.kind == Kind::text ? Searched::all : Searched::body;
+  return yes_if(message_has(*message.structure, *message.text, node.needle, where));
 }
 
 }  // namespace facteur::imap

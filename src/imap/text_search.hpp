@@ -19,6 +19,7 @@ class Needle {
  public:
   explicit Needle(Bytes text);
   bool empty() const { return text_.empty(); }
+  bool one_line() const { return text_.find('\n') == std::string::npos; }
   bool in(Bytes haystack) const;  // Folds it on the way.
 
  private:

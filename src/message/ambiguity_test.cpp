@@ -121,7 +121,7 @@ TEST_CASE("structure records of version 1 are read") {
   REQUIRE(old);
   CHECK_FALSE(old->preview());
   CHECK(old->text(HeaderText::subject) == "x");
-  CHECK(old->leaves().size() == 1);
+  CHECK(old->entities().size() == 1);
   record[0] = 3;
   CHECK_FALSE(Structure::open(record));
 }

@@ -28,7 +28,7 @@ void read_message(const std::string& text) {
   const std::string record = make_structure("Return-Path: <>\r\n", text);
   const auto structure = Structure::open(record);
   REQUIRE(structure);
-  (void)structure->leaves();
+  (void)structure->entities();
   const auto tree = parse_mime(text);
   (void)display_text(text, tree);
   (void)searchable_text(text, tree);

@@ -222,6 +222,19 @@ Start start_of(Bytes line, Bytes rest) {
   }
 }
 
+// Whether a line begins with a letter that start_of() looks at. Without a way out of the loop, many octets at once.
+bool any_may_start(Bytes text) {
+  const auto is = [](char c, char wanted) { return static_cast<unsigned char>(c == wanted); };
+  const auto may = [&is](char c) { return is(c, 'b') | is(c, '=') | is(c, '('); };
+  if (text.empty()) return false;
+  const char* const octets = text.data();
+  auto found = static_cast<unsigned char>(may(octets[0]));
+  for (std::size_t i = 1; i < text.size(); ++i) {
+    found = static_cast<unsigned char>(found | (is(octets[i - 1], '\n') & may(octets[i])));
+  }
+  return found != 0;
+}
+
 }  // namespace
 
 std::vector<EmbeddedFile> find_embedded(Bytes text, std::size_t limit) {
@@ -246,6 +259,7 @@ std::vector<EmbeddedFile> find_embedded(Bytes text, std::size_t limit) {
 }
 
 bool has_embedded(Bytes text) {
+  if (!any_may_start(text)) return false;
   Lines lines(text);
   for (Bytes line; lines.next(line);) {
     if (start_of(line, lines.rest()) != Start::none) return true;

@@ -165,6 +165,7 @@ struct Node {
   Part::Kind kind = Part::Kind::leaf;
   std::uint8_t encoding = 0;
   bool text = false;
+  bool message = false;  // In a part of Kind::message.
   std::uint32_t first_child = Part::none;
   std::uint32_t next_sibling = Part::none;
   Range header;
@@ -214,6 +215,7 @@ std::vector<Node> read_nodes(Bytes table) {
     if (open.empty() != (i == 0)) return {};
     if (!open.empty()) {
       auto& above = open.back();
+      nodes[i].message = nodes[above.node].kind == Part::Kind::message;
       if (above.last_child == Part::none) {
         nodes[above.node].first_child = i;
       } else {
@@ -373,12 +375,18 @@ std::optional<Structure::Binary> Structure::binary(std::span<const std::uint32_t
   return Binary{nodes[index].body, nodes[index].encoding};
 }
 
-std::vector<Structure::Leaf> Structure::leaves() const {
-  std::vector<Leaf> leaves;
+std::vector<Structure::Entity> Structure::entities() const {
+  std::vector<Entity> entities;
   for (const Node& node : read_nodes(parts_)) {
-    if (node.kind == Part::Kind::leaf) leaves.push_back({node.body, node.encoding, node.text, node.charset});
+    entities.push_back({.header = node.header,
+                        .body = node.body,
+                        .encoding = node.encoding,
+                        .leaf = node.kind == Part::Kind::leaf,
+                        .text = node.text,
+                        .message = node.message,
+                        .charset = node.charset});
   }
-  return leaves;
+  return entities;
 }
 
 // ---- parts of records

@@ -78,14 +78,17 @@ class Structure {
   };
   std::optional<Binary> binary(std::span<const std::uint32_t> numbers) const;
 
-  // Leaf parts in order, for SEARCH BODY and text extraction.
-  struct Leaf {
+  // The message and all its parts in the order of their headers, for SEARCH and text extraction.
+  struct Entity {
+    Range header;  // With the blank line.
     Range body;
     std::uint8_t encoding = 0;  // message::Encoding.
-    bool text = false;          // text/*.
+    bool leaf = false;          // Neither a multipart nor a message that was looked into.
+    bool text = false;          // A leaf of text/*.
+    bool message = false;       // The one entity in a part message/rfc822: its header is that of a message.
     Bytes charset;
   };
-  std::vector<Leaf> leaves() const;
+  std::vector<Entity> entities() const;
 
  private:
   Bytes record_;

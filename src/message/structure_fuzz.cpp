@@ -13,8 +13,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
   const auto structure = Structure::open(record);
   if (!structure || structure->size() != count + 17) std::abort();
   if (structure->envelope().front() != '(' || structure->bodystructure().back() != ')') std::abort();
-  for (const auto& leaf : structure->leaves()) {
-    if (leaf.body.offset + leaf.body.length > structure->size()) std::abort();
+  for (const auto& entity : structure->entities()) {
+    if (entity.header.offset + entity.header.length != entity.body.offset) std::abort();
+    if (entity.body.offset + entity.body.length > structure->size()) std::abort();
   }
   for (std::uint32_t i = 0; i < 4; ++i) {
     for (std::uint32_t k = 0; k < 3; ++k) {
@@ -28,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
   }
   for (const Part& part : parse_mime(text).parts) (void)decoded_body_text(text, part);
   if (const auto damaged = Structure::open(text)) {
-    (void)damaged->leaves();
+    (void)damaged->entities();
     (void)damaged->date();
     (void)damaged->text(HeaderText::references);
   }

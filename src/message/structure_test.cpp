@@ -1,5 +1,6 @@
 #include "message/structure.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "message/mime.hpp"
@@ -44,7 +45,7 @@ TEST_CASE("structure: A record taken apart, and together again") {
     CHECK(some->bodystructure() == (part == StructurePart::layout ? whole->bodystructure() : Bytes()));
     CHECK(some->ambiguities().bits() == whole->ambiguities().bits());
     CHECK(some->preview() == (part == StructurePart::layout ? whole->preview() : std::optional(Bytes())));
-    CHECK(some->leaves().size() == (part == StructurePart::layout ? whole->leaves().size() : 0));
+    CHECK(some->entities().size() == (part == StructurePart::layout ? whole->entities().size() : 0));
     CHECK(some->text(HeaderText::from) == (part == StructurePart::texts ? whole->text(HeaderText::from) : Bytes()));
     parts.push_back(std::move(*cut));
   }
@@ -137,7 +138,13 @@ TEST_RFC("9051 §6.4.5", "sections are octet ranges of prefix and content") {
   }
   CHECK(structure->binary(Numbers{2, 2})->encoding == static_cast<std::uint8_t>(Encoding::base64));
   CHECK_FALSE(structure->binary(Numbers{2}).has_value());
-  CHECK(structure->leaves().size() == 3);
+  const auto entities = structure->entities();
+  REQUIRE(entities.size() == 6);
+  CHECK(std::ranges::count_if(entities, &Structure::Entity::leaf) == 3);
+  CHECK(std::ranges::count_if(entities, &Structure::Entity::message) == 1);
+  CHECK(entities[3].message);
+  CHECK(whole.substr(entities[3].header.offset, entities[3].header.length) == at({2}, SectionText::header));
+  CHECK(whole.substr(entities[5].body.offset, entities[5].body.length) == "QUJD");
   CHECK(structure->size() == whole.size());
 
   const std::string plain = make_structure(prefix, terry);
@@ -174,7 +181,7 @@ TEST_CASE("damaged records are not opened, or give nothing") {
       const auto structure = Structure::open(other);
       if (!structure) continue;
       (void)structure->section(Numbers{2, 2}, SectionText::all);
-      (void)structure->leaves();
+      (void)structure->entities();
       (void)structure->text(HeaderText::sender);
     }
   }

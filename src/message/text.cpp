@@ -6,6 +6,7 @@
 
 #include "base/ascii.hpp"
 #include "message/charset.hpp"
+#include "message/embedded.hpp"
 #include "message/encoded_word.hpp"
 #include "message/enriched.hpp"
 #include "message/flowed.hpp"
@@ -107,12 +108,19 @@ Bytes body_of(Bytes message, const Part& part) {
 
 }  // namespace
 
-std::string leaf_text(Bytes message, const Part& part, std::size_t most) {
+namespace {
+
+std::string text_of_body(Bytes body, const Part& part, std::size_t most) {
   if (!is_text(part)) return {};
-  const Bytes body = body_of(message, part);
   // The decoded text is at most as long as the encoded one; HTML and charsets may make more of less.
   const std::size_t read = most < SIZE_MAX / 8 ? most * 4 + 4'096 : body.size();
   return text_of_start(body, part, read, most);
+}
+
+}  // namespace
+
+std::string leaf_text(Bytes message, const Part& part, std::size_t most) {
+  return text_of_body(body_of(message, part), part, most);
 }
 
 std::string file_name(Bytes header) {
@@ -318,14 +326,30 @@ std::string searchable_text(Bytes message, const PartTree& tree, std::size_t mos
     if (part.kind != Part::Kind::leaf) continue;
     const std::string name = file_name(header_of(message, part));
     append_block(out, name, most);
-    const std::size_t left = most - std::min(most, out.size());
-    if (says_tnef(part, name)) {
-      append_block(out, tnef_searchable(decoded_body(message, part), left), most);
-    } else {
-      append_block(out, without_embedded(leaf_text(message, part, left), true), most);
-    }
+    append_block(out, searchable_leaf(part, name, body_of(message, part), most - std::min(most, out.size())), most);
   }
   return out;
+}
+
+std::string searchable_leaf(const Part& leaf, std::string_view name, Bytes body, std::size_t most) {
+  if (says_tnef(leaf, name)) return tnef_searchable(decode(body, leaf.encoding), most);
+  return without_embedded(text_of_body(body, leaf, most), true);
+}
+
+bool searchable_as_it_is(const Part& leaf, Bytes body) {
+  if (!leaf.content_type.is("text", "plain") || !leaf.content_type.parameter("format").empty()) return false;
+  if (leaf.encoding > Encoding::binary) return false;
+  const auto charset = leaf.content_type.parameter("charset");
+  constexpr std::array<std::string_view, 5> like_ascii = {"", "us-ascii", "utf-8", "iso-8859-1", "windows-1252"};
+  if (std::ranges::none_of(like_ascii, [&](auto one) { return ascii::equal_ignoring_case(one, charset); }))
+    return false;
+  // Without a way out of the loop it is done for many octets at once.
+  const auto plain = [](unsigned char c) { return (c >= 0x20 && c < 0x7f) || c == '\t' || c == '\r' || c == '\n'; };
+  unsigned char other = 0;
+  for (const char c : body) {
+    other = static_cast<unsigned char>(other | static_cast<unsigned char>(!plain(static_cast<unsigned char>(c))));
+  }
+  return other == 0 && !has_embedded(body);
 }
 
 std::string preview(Bytes message, const PartTree& tree) {

@@ -31,6 +31,13 @@ std::string display_text(Bytes message, const PartTree& tree, std::size_t most =
 // written into texts (uuencode, yEnc...): names, and the words of files of text.
 std::string searchable_text(Bytes message, const PartTree& tree, std::size_t most = 8u << 20);
 
+// What searchable_text() has of one leaf but the name of its file, from its body alone. `leaf`: type, parameters and
+// encoding count (part_header.hpp); `name`: file_name() of its header.
+std::string searchable_leaf(const Part& leaf, std::string_view name, Bytes body, std::size_t most);
+
+// Whether that is `body` itself, but for CRs and `most`: plain text of ASCII without anything to decode.
+bool searchable_as_it_is(const Part& leaf, Bytes body);
+
 // RFC 8970 §3.1: at most 200 characters of the shown text, one line, blanks squeezed, quoted lines and what follows the
 // signature mark passed over. Empty if there is no text. Reads no more than some 32 KiB of a part.
 std::string preview(Bytes message, const PartTree& tree);

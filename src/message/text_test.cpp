@@ -121,6 +121,43 @@ TEST_CASE("the text for search and display knows files written into texts") {
   CHECK(searchable_text(text, tree) == "before\n[notes.txt]\nCat nap bed\n[cat.gif]\nafter");
 }
 
+TEST_CASE("a leaf that needs no decoding is its own text for search") {
+  const auto leaf = [](std::string_view type, Encoding encoding) {
+    Part part;
+    part.content_type = *parse_content_type(type);
+    part.encoding = encoding;
+    return part;
+  };
+  const Part plain = leaf("text/plain", Encoding::seven_bit);
+  for (const auto* body :
+       {"", "a\r\nb\r\n", "a\nb\tc", "<b>", "=41", "QUJD\r\n", "begin\r\nbegin 644\r\n", "a+AOk-~{VP~}"}) {
+    CAPTURE(body);
+    for (const auto* type : {"text/plain", "text/plain; charset=US-ASCII", "TEXT/plain; charset=utf-8",
+                             "text/plain; charset=windows-1252", "text/plain; charset=iso-8859-1"}) {
+      CAPTURE(type);
+      const Part part = leaf(type, Encoding::eight_bit);
+      CHECK(searchable_as_it_is(part, body));
+      std::string without(body);
+      std::erase(without, '\r');
+      CHECK(searchable_leaf(part, "", body, 1'000) == without);
+    }
+    for (const auto* type : {"text/html", "text/enriched", "text/plain; format=flowed", "text/plain; charset=utf-7",
+                             "text/plain; charset=hz-gb-2312", "application/octet-stream"}) {
+      CAPTURE(type);
+      CHECK_FALSE(searchable_as_it_is(leaf(type, Encoding::seven_bit), body));
+    }
+    for (const auto encoding : {Encoding::base64, Encoding::quoted_printable, Encoding::uuencode}) {
+      CHECK_FALSE(searchable_as_it_is(leaf("text/plain", encoding), body));
+    }
+  }
+  const std::string file = "begin 644 notes.txt\r\n+0V%T(&YA<\"!B960`\r\n`\r\nend\r\n";
+  for (const std::string& body : {std::string("caf\u00e9"), std::string("\x1b$B4A;z\x1b(B"), std::string("a\x7f"),
+                                  std::string("a\0b", 3), std::string("\x80"), file}) {
+    CAPTURE(body);
+    CHECK_FALSE(searchable_as_it_is(plain, body));
+  }
+}
+
 // One attribute of TNEF (MS-OXTNEF §2.1.3): level, tag, length, value, checksum.
 std::string attribute(char level, std::uint32_t tag, std::string_view value) {
   std::string out(1, level);

@@ -1,8 +1,11 @@
 """Reading by IMAP with imaplib, curl, mbsync and neomutt."""
+import email.message
+import email.policy
 import imaplib
 import pathlib
 import re
 import ssl
+import struct
 import threading
 import time
 import unittest
@@ -52,6 +55,46 @@ class Imap(ServerTest):
         self.assertEqual(client.delete("Archive/old")[0], "OK")
         names = [line.decode() for line in client.list()[1]]
         self.assertTrue(any(r"\Sent" in n for n in names), names)
+        client.logout()
+
+    def test_search_finds_what_is_wrapped(self):
+        """RFC 9051 section 6.4.4: BODY looks into Outlook's winmail.dat, HTML and messages inside; TEXT also into headers."""
+        def attribute(level, tag, value):  # MS-OXTNEF section 2.1.3
+            return struct.pack("<BII", level, tag, len(value)) + value + struct.pack("<H", sum(value) & 0xffff)
+
+        tnef = (struct.pack("<IH", 0x223e9f78, 1) + attribute(1, 0x2800c, b"The harvest is late\0")
+                + attribute(2, 0x69002, bytes(14)) + attribute(2, 0x18010, b"orchard.csv\0")
+                + attribute(2, 0x6800f, b"apples;pears"))
+        outlook = email.message.EmailMessage()
+        outlook["From"], outlook["Subject"] = "x@outside.example", "From Outlook"
+        outlook.add_attachment(tnef, "application", "ms-tnef", filename="winmail.dat")
+        forward = email.message.EmailMessage()
+        forward["From"], forward["Subject"] = "x@outside.example", "Fwd"
+        forward.set_content("see below")
+        inner = email.message.EmailMessage()
+        inner["From"], inner["Subject"] = "y@outside.example", "Élan vital"
+        inner.set_content("<p>Voil&agrave; <b>la</b> <i class=quince>suite</i></p>", subtype="html")
+        forward.add_attachment(inner)
+        self.account("wrapped")
+        for message in (outlook, forward):
+            self.server.deliver(message.as_bytes(policy=email.policy.SMTP), to="wrapped")
+        client = self.login("wrapped")
+        client.select("INBOX")
+
+        def found(key, words):
+            client.literal = words.encode()
+            return client.search("UTF-8", key)[1][0]
+
+        for words, expected in (("harvest is LATE", b"1"), ("orchard.csv", b"1"), ("apples;pears", b"1"),
+                                ("voilà la suite", b"2"), ("élan vital", b"2"), ("y@outside", b"2"), ("see below", b"2"),
+                                ("quince", b""), ("nowhere", b"")):
+            with self.subTest(words=words):
+                self.assertEqual(found("BODY", words), expected)
+                self.assertEqual(found("TEXT", words), expected)
+        for words, expected in (("winmail.dat", b"1"), ("From Outlook", b"1"), ("ms-tnef", b"1"), ("x@outside", b"1 2")):
+            with self.subTest(words=words):
+                self.assertEqual(found("BODY", words), b"")
+                self.assertEqual(found("TEXT", words), expected)
         client.logout()
 
     def test_idle_tells_of_new_mail(self):
