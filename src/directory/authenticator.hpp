@@ -14,6 +14,7 @@
 #include "base/ip_address.hpp"
 #include "base/result.hpp"
 #include "base/task.hpp"
+#include "base/time.hpp"
 #include "observe/event.hpp"
 #include "store/ids.hpp"
 
@@ -37,6 +38,12 @@ struct SharedSecret {
   observe::Secret secret;
 };
 
+// What a try has taken from the guesses of its login and of its network, in the time after which they come back.
+struct GuessCost {
+  Duration login{};
+  Duration network{};
+};
+
 // All calls from any shard; they resume there.
 class Authenticator {
  public:
@@ -49,9 +56,11 @@ class Authenticator {
                                                                 IpAddress from) = 0;
 
   // For exchanges that the caller computes (SCRAM, CRAM-MD5, APOP): before it looks at the client's proof, and with
-  // the outcome. `account` is nullopt when it failed; attempt_finished() then returns after the delay of the brake.
-  virtual Task<Result<void>> may_attempt(std::string login, IpAddress from) = 0;
-  virtual Task<void> attempt_finished(std::string login, IpAddress from, std::optional<AccountId> account) = 0;
+  // the outcome and what may_attempt() gave. `account` is nullopt when it failed; attempt_finished() then returns after
+  // the delay of the brake. An exchange that is broken off counts as a wrong guess.
+  virtual Task<Result<GuessCost>> may_attempt(std::string login, IpAddress from) = 0;
+  virtual Task<void> attempt_finished(std::string login, IpAddress from, std::optional<AccountId> account,
+                                      GuessCost cost) = 0;
 
   // `mechanism`: "SCRAM-SHA-256" or "SCRAM-SHA-256-PLUS"; permanent failure for another.
   virtual Result<ScramVerifier> scram_verifier(std::string_view login, std::string_view mechanism) = 0;

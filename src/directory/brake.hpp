@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,9 +43,10 @@ class Brake {
   // Of a source that is known to be good: when its next try is looked at.
   Instant next_try(const std::string& source, Instant now);
 
-  // Takes one guess of a login; false when others have used them up. Give it back unless the password was wrong.
-  bool take(const std::string& login, Instant now) { return logins_.take(login, now); }
-  void give_back(const std::string& login) { logins_.give_back(login); }
+  // Takes one guess of a login: what it costs; nullopt when others have used them up. Give the cost back unless the
+  // password was wrong.
+  std::optional<Duration> take(const std::string& login, Instant now) { return logins_.take(login, now); }
+  void give_back(const std::string& login, Duration cost) { logins_.give_back(login, cost); }
 
   struct Wrong {
     Duration hold{};     // How long to hold the refusal back.

@@ -409,17 +409,42 @@ TEST_CASE("a budget of guesses: half at once, the rest over the hour, and it is 
   CHECK(budget.used(start + 3h).empty());
   for (int i = 0; i < 50; ++i) CHECK(budget.take("b", start));
   CHECK_FALSE(budget.take("b", start));
-  budget.give_back("b");
+  budget.give_back("b", 72s);
   CHECK(budget.take("b", start));
   CHECK_FALSE(budget.take("b", start));
   CHECK(budget.used(start)[0].all);
   CHECK(budget.clear("b"));
   CHECK_FALSE(budget.clear("b"));
   CHECK(budget.take("b", start));
-  for (int i = 0; i < 500; ++i) CHECK(budget.take("c", start, 10));
+  const auto ten_times = [](const std::string&) { return std::int64_t{10}; };
+  for (int i = 0; i < 500; ++i) {
+    CHECK(budget.take("c", start, 10) == Duration(7200ms));
+    CHECK(budget.used(start, ten_times)[0].guesses == i + 1);
+    CHECK(budget.used(start, ten_times)[0].all == (i == 499));
+  }
   CHECK_FALSE(budget.take("c", start, 10));
   for (int i = 0; i < 100; ++i) budget.take("d" + std::to_string(i), start);
   CHECK(budget.used(start).size() <= 10);
+}
+
+TEST_CASE("what a guess has cost its network is given back whole, whatever guesses cost by then") {
+  const Instant start{1'000'000'000'000};
+  const auto from = IpAddress::v4(192, 0, 2, 7);
+  NetworkBrake brake(100);
+  const auto before = brake.take(from, start);
+  REQUIRE(before);
+  brake.went_well(from, start);  // By somebody else: guesses cost a tenth from now on.
+  brake.give_back(from, *before);
+  CHECK(brake.used(start).empty());
+  for (int i = 0; i < 20; ++i) CHECK(brake.take(from, start) == *before / 10);
+  REQUIRE(brake.used(start).size() == 1);
+  CHECK(brake.used(start)[0].guesses == 20);
+  CHECK_FALSE(brake.used(start)[0].all);
+  for (int i = 20; i < 500; ++i) CHECK(brake.take(from, start));
+  CHECK_FALSE(brake.take(from, start));
+  CHECK(brake.used(start)[0].guesses == 500);
+  CHECK(brake.used(start)[0].all);
+  CHECK(brake.take(IpAddress::loopback(), start) == Duration::zero());
 }
 
 // RELIABILITY S14: 10,000 guesses from 1,000 addresses on 100 accounts within one hour.
@@ -588,6 +613,39 @@ TEST_CASE("the password itself is kept only for those who opted in") {
   CHECK(!s.authenticator.any_shared_secret());
 }
 
+TEST_CASE("of exchanges at the same time, each gives back what it has taken and nothing else") {
+  Stage s;
+  const auto anne = s.add("anne@example.org");
+  struct Run {
+    static Task<Result<void>> end(Authenticator& a, IpAddress from, AccountId account, GuessCost cost) {
+      co_await a.attempt_finished("anne@example.org", from, account, cost);
+      co_return Result<void>();
+    }
+  };
+  const auto from = IpAddress::v4(192, 0, 2, 9);
+  const auto begin = [&] { return s.finish(s.authenticator.may_attempt("anne@example.org", from)).value(); };
+  const auto end_well = [&](GuessCost cost) { CHECK(s.finish(Run::end(s.authenticator, from, anne, cost))); };
+  const auto one = begin();
+  const auto two = begin();
+  CHECK(s.finish(s.authenticator.guesses()).size() == 2);  // Of the login and of the network.
+  end_well(one);
+  end_well(two);  // The source is known to be good now, and was not when this one began.
+  CHECK(s.finish(s.authenticator.guesses()).empty());
+  const auto three = begin();  // Costs nothing.
+  s.world.run_for(24h * 31);   // And is no good source any more.
+  const auto refused = s.login("anne@example.org", "wrong", IpAddress::v4(198, 51, 100, 7));
+  REQUIRE(refused.has_value());
+  CHECK_FALSE(refused->has_value());
+  const auto wrong = [&] {
+    const auto all = s.finish(s.authenticator.guesses());
+    return std::ranges::count_if(all,
+                                 [](const Guesses& one) { return one.of == Guesses::Of::login && one.wrong == 1; });
+  };
+  CHECK(wrong() == 1);
+  end_well(three);
+  CHECK(wrong() == 1);
+}
+
 TEST_CASE("the proofs of exchanges computed elsewhere are braked too") {
   Stage s;
   const auto anne = s.add("anne@example.org");
@@ -595,7 +653,7 @@ TEST_CASE("the proofs of exchanges computed elsewhere are braked too") {
     static Task<Result<void>> attempt(Authenticator& a, std::optional<AccountId> outcome) {
       auto may = co_await a.may_attempt("anne@example.org", IpAddress::v4(192, 0, 2, 9));
       if (!may) co_return failed(may);
-      co_await a.attempt_finished("anne@example.org", IpAddress::v4(192, 0, 2, 9), outcome);
+      co_await a.attempt_finished("anne@example.org", IpAddress::v4(192, 0, 2, 9), outcome, *may);
       co_return Result<void>();
     }
   };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,17 +24,17 @@ class GuessBudget {
     each_ = Duration(1h) / at_once_;
   }
 
-  // Takes one guess; false, and nothing taken, when there is none. `times` as many are allowed.
-  bool take(const std::string& key, Instant now, std::int64_t times = 1) {
+  // Takes one guess: what it costs; nullopt, and nothing taken, when there is none. `times` as many are allowed.
+  std::optional<Duration> take(const std::string& key, Instant now, std::int64_t times = 1) {
     const Instant* empty_at = used_.find(key);
     const Instant from = empty_at ? std::max(*empty_at, now) : now;
-    if (from - now > (at_once_ * times - 1) * each(times)) return false;
+    if (all_used(from, now, times)) return std::nullopt;
     used_.put(key, from + each(times));
-    return true;
+    return each(times);
   }
-  // It was no wrong guess after all.
-  void give_back(const std::string& key, std::int64_t times = 1) {
-    if (Instant* empty_at = used_.find(key)) *empty_at = *empty_at + -each(times);
+  // It was no wrong guess after all. `cost`: what take() said, whatever a guess costs now.
+  void give_back(const std::string& key, Duration cost) {
+    if (Instant* empty_at = used_.find(key)) *empty_at = *empty_at + -cost;
   }
 
   struct Used {
@@ -41,20 +42,28 @@ class GuessBudget {
     std::int64_t guesses = 0;  // That count at the moment.
     bool all = false;          // None is left.
   };
-  // Those of which guesses still count, the most recently used first.
-  std::vector<Used> used(Instant now) const {
+  // Those of which guesses still count, the most recently used first. times(key): as many are allowed.
+  template <class Times>
+  std::vector<Used> used(Instant now, Times times) const {
     std::vector<Used> out;
     used_.each([&](const std::string& key, const Instant& empty_at) {
-      const std::int64_t guesses = empty_at > now ? (empty_at - now + each_ - Duration(1)) / each_ : 0;
-      if (guesses > 0) out.push_back({key, guesses, empty_at - now > (at_once_ - 1) * each_});
+      if (empty_at <= now) return;
+      const Duration one = each(times(key));
+      out.push_back({key, (empty_at - now + one - Duration(1)) / one, all_used(empty_at, now, times(key))});
     });
     return out;
+  }
+  std::vector<Used> used(Instant now) const {
+    return used(now, [](const std::string&) { return std::int64_t{1}; });
   }
   bool clear(const std::string& key) { return used_.remove(key); }
   void clear() { used_.clear(); }
 
  private:
   Duration each(std::int64_t times) const { return each_ / times; }
+  bool all_used(Instant empty_at, Instant now, std::int64_t times) const {
+    return empty_at - now > (at_once_ * times - 1) * each(times);
+  }
 
   std::int64_t at_once_ = 1;
   Duration each_{};

@@ -16,22 +16,21 @@ std::string NetworkBrake::network(const IpAddress& from) {
   return to_string(network) + (from.v6 ? "/64" : "/24");
 }
 
-std::int64_t NetworkBrake::times(const std::string& network, Instant now) {
-  const Instant* last = good_.find(network);
+std::int64_t NetworkBrake::times(const std::string& network, Instant now) const {
+  const Instant* last = good_.peek(network);
   return last && now - *last < known_good_for ? good_times : 1;
 }
 
-bool NetworkBrake::take(const IpAddress& from, Instant now) {
+std::optional<Duration> NetworkBrake::take(const IpAddress& from, Instant now) {
   const std::string key = network(from);
-  if (key.empty()) return true;
+  if (key.empty()) return Duration::zero();
   const std::lock_guard lock(mutex_);
   return guesses_.take(key, now, times(key, now));
 }
 
-void NetworkBrake::give_back(const IpAddress& from, Instant now) {
-  const std::string key = network(from);
+void NetworkBrake::give_back(const IpAddress& from, Duration cost) {
   const std::lock_guard lock(mutex_);
-  guesses_.give_back(key, times(key, now));
+  guesses_.give_back(network(from), cost);
 }
 
 void NetworkBrake::went_well(const IpAddress& from, Instant now) {
@@ -43,7 +42,7 @@ void NetworkBrake::went_well(const IpAddress& from, Instant now) {
 
 std::vector<GuessBudget::Used> NetworkBrake::used(Instant now) const {
   const std::lock_guard lock(mutex_);
-  return guesses_.used(now);
+  return guesses_.used(now, [&](const std::string& key) { return times(key, now); });
 }
 
 bool NetworkBrake::clear(const std::string& network) {

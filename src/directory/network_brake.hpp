@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,10 +25,10 @@ class NetworkBrake {
   // IPv4: the /24. IPv6: the /64. Loopback has none: who comes from there is a proxy or webmail of many people.
   static std::string network(const IpAddress& from);
 
-  // Takes one guess for a login from there; false when the network has used up its own. Give it back unless the
-  // password was wrong.
-  bool take(const IpAddress& from, Instant now);
-  void give_back(const IpAddress& from, Instant now);
+  // Takes one guess for a login from there: what it costs (nothing, where guesses are not counted); nullopt when the
+  // network has used up its own. Give the cost back unless the password was wrong.
+  std::optional<Duration> take(const IpAddress& from, Instant now);
+  void give_back(const IpAddress& from, Duration cost);
   void went_well(const IpAddress& from, Instant now);
 
   std::vector<GuessBudget::Used> used(Instant now) const;
@@ -35,7 +36,7 @@ class NetworkBrake {
   void clear();
 
  private:
-  std::int64_t times(const std::string& network, Instant now);  // The mutex is held.
+  std::int64_t times(const std::string& network, Instant now) const;  // The mutex is held.
 
   mutable std::mutex mutex_;
   GuessBudget guesses_;

@@ -22,6 +22,11 @@ class Recent {
     order_.splice(order_.begin(), order_, found->second);
     return &found->second->second;
   }
+  // The same, but does not count as use.
+  const Value* peek(const std::string& key) const {
+    const auto found = by_key_.find(key);
+    return found == by_key_.end() ? nullptr : &found->second->second;
+  }
   Value& put(const std::string& key, Value value) {
     remove(key);
     if (order_.size() >= most_) {

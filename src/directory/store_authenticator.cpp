@@ -124,26 +124,29 @@ bool StoreAuthenticator::take_guess(Local& local, Attempt& attempt) {
   if (local.brake.known_good(attempt.source, now)) return true;
   if (!local.brake.may_try(attempt.source, now)) return false;
   local.brake.configure(guesses_login_.load());
-  if (!local.brake.take(attempt.login, now)) {
+  const auto of_login = local.brake.take(attempt.login, now);
+  if (!of_login) {
     scope_.event("login_braked").level(observe::Level::warning).field("login", attempt.login);
     return false;
   }
-  if (!networks_.take(attempt.from, now)) {
-    local.brake.give_back(attempt.login);
+  const auto of_network = networks_.take(attempt.from, now);
+  if (!of_network) {
+    local.brake.give_back(attempt.login, *of_login);
     scope_.event("network_braked")
         .level(observe::Level::warning)
         .field("network", NetworkBrake::network(attempt.from))
         .field("login", attempt.login);
     return false;
   }
-  attempt.counted = true;
+  attempt.cost = {*of_login, *of_network};
   return true;
 }
 
 void StoreAuthenticator::uncount(Local& local, Attempt& attempt) {
-  if (!std::exchange(attempt.counted, false)) return;
-  local.brake.give_back(attempt.login);
-  networks_.give_back(attempt.from, clock_.now());
+  const auto cost = std::exchange(attempt.cost, std::nullopt);
+  if (!cost) return;
+  local.brake.give_back(attempt.login, cost->login);
+  networks_.give_back(attempt.from, cost->network);
 }
 
 void StoreAuthenticator::went_well(Local& local, Attempt& attempt) {
@@ -189,8 +192,7 @@ StoreAuthenticator::Outcome StoreAuthenticator::refused(Local& local, Attempt& a
   return std::nullopt;
 }
 
-// A guess is taken here and given back when the exchange ends well: one that is broken off counts.
-Task<Result<void>> StoreAuthenticator::may_attempt(std::string login, IpAddress from) {
+Task<Result<GuessCost>> StoreAuthenticator::may_attempt(std::string login, IpAddress from) {
   Attempt attempt{canonical_login(login), from, Brake::source(from, canonical_login(login)), {}};
   const unsigned here = shards_.current();
   co_await world::hop(shards_, home(attempt.login));
@@ -200,16 +202,17 @@ Task<Result<void>> StoreAuthenticator::may_attempt(std::string login, IpAddress 
     co_return failure(Failure::Kind::temporary, "F-6042", "Too many wrong passwords; try again in a minute",
                       attempt.login);
   }
-  co_return Result<void>();
+  co_return attempt.cost.value_or(GuessCost{});
 }
 
-Task<void> StoreAuthenticator::attempt_finished(std::string login, IpAddress from, std::optional<AccountId> account) {
+Task<void> StoreAuthenticator::attempt_finished(std::string login, IpAddress from, std::optional<AccountId> account,
+                                                GuessCost cost) {
   Attempt attempt{canonical_login(login), from, Brake::source(from, canonical_login(login)), {}};
   const unsigned here = shards_.current();
   co_await world::hop(shards_, home(attempt.login));
   Local& local = *locals_[home(attempt.login)];
   if (account) {
-    attempt.counted = !local.brake.known_good(attempt.source, clock_.now());
+    attempt.cost = cost;
     went_well(local, attempt);
   } else {
     went_wrong(local, attempt, {});

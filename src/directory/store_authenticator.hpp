@@ -36,8 +36,9 @@ class StoreAuthenticator : public Authenticator, public GuessBook {
 
   Task<Result<std::optional<AccountId>>> check_password(std::string login, observe::Secret password,
                                                         IpAddress from) override;
-  Task<Result<void>> may_attempt(std::string login, IpAddress from) override;
-  Task<void> attempt_finished(std::string login, IpAddress from, std::optional<AccountId> account) override;
+  Task<Result<GuessCost>> may_attempt(std::string login, IpAddress from) override;
+  Task<void> attempt_finished(std::string login, IpAddress from, std::optional<AccountId> account,
+                              GuessCost cost) override;
   Result<ScramVerifier> scram_verifier(std::string_view login, std::string_view mechanism) override;
   Result<std::optional<SharedSecret>> shared_secret(std::string_view login) override;
   bool any_shared_secret() const override;
@@ -55,8 +56,8 @@ class StoreAuthenticator : public Authenticator, public GuessBook {
     IpAddress from;
     std::string source;
     observe::Secret password;
-    bool counted = false;  // A guess was taken from login and network: to be given back unless the password is wrong.
-    Duration hold{};       // Of a refusal.
+    std::optional<GuessCost> cost{};  // Taken: to be given back unless the password is wrong.
+    Duration hold{};                  // Of a refusal.
   };
   // What one shard knows. Only touched there.
   struct Local {

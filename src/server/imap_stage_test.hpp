@@ -35,8 +35,10 @@ class Accounts : public directory::Authenticator, public directory::Directory {
     if (password.value == "secret" && login == "bob") found = bob;
     co_return found;
   }
-  Task<Result<void>> may_attempt(std::string, IpAddress) override { co_return Result<void>(); }
-  Task<void> attempt_finished(std::string, IpAddress, std::optional<store::AccountId>) override { co_return; }
+  Task<Result<directory::GuessCost>> may_attempt(std::string, IpAddress) override { co_return directory::GuessCost(); }
+  Task<void> attempt_finished(std::string, IpAddress, std::optional<store::AccountId>, directory::GuessCost) override {
+    co_return;
+  }
   Result<directory::ScramVerifier> scram_verifier(std::string_view login, std::string_view mechanism) override {
     const auto made = sasl::make_scram_verifier(*sasl::parse_mechanism(mechanism), "secret", "0123456789abcdef", 4096);
     directory::ScramVerifier verifier;

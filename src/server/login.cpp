@@ -18,6 +18,7 @@ Task<std::optional<sasl::Verifier>> Login::verifier(sasl::Mechanism mechanism, s
     must_wait_ = std::move(allowed.error());
     co_return std::nullopt;
   }
+  cost_ = *allowed;
   sasl::Verifier verifier;
   if (mechanism == sasl::Mechanism::cram_md5) {
     auto secret = authenticator_.shared_secret(login);
@@ -57,7 +58,7 @@ Task<Result<std::optional<store::AccountId>>> Login::check(sasl::Credentials cre
   if (must_wait_) co_return std::unexpected(*std::exchange(must_wait_, std::nullopt));
   const bool proven = credentials.proof == sasl::Credentials::Proof::proven && as_self;
   const auto account = proven ? expected_ : std::nullopt;
-  co_await authenticator_.attempt_finished(credentials.login, from_, account);
+  co_await authenticator_.attempt_finished(credentials.login, from_, account, std::exchange(cost_, {}));
   co_return account;
 }
 

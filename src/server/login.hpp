@@ -33,6 +33,7 @@ class Login {
   directory::Authenticator& authenticator_;
   IpAddress from_;
   std::optional<store::AccountId> expected_;  // Whose verifier was given out.
+  directory::GuessCost cost_;                 // Of the exchange.
   std::optional<Failure> must_wait_;
 };
 

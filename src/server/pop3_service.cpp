@@ -248,7 +248,7 @@ Task<void> Pop3Connection::check_apop(const pop3::CheckApop& ask) {
   const bool equal = crypto::equal_in_constant_time(to_hex(crypto::md5(text).view()), ask.digest);
   crypto::wipe(text);
   const auto account = *secret && equal ? std::optional((*secret)->account) : std::nullopt;
-  co_await doors_.authenticator.attempt_finished(ask.login, from, account);
+  co_await doors_.authenticator.attempt_finished(ask.login, from, account, *allowed);
   logged_in(account, ask.login, "APOP");
 }
 

@@ -24,8 +24,13 @@ class OneAccount : public directory::Authenticator {
     const bool good = login == "anne" && password.value == "secret";
     co_return good ? std::optional(anne) : std::nullopt;
   }
-  Task<Result<void>> may_attempt(std::string, IpAddress) override { co_return Result<void>(); }
-  Task<void> attempt_finished(std::string, IpAddress, std::optional<store::AccountId> account) override {
+  Task<Result<directory::GuessCost>> may_attempt(std::string, IpAddress) override {
+    co_return directory::GuessCost{7s, 9s};
+  }
+  Task<void> attempt_finished(std::string, IpAddress, std::optional<store::AccountId> account,
+                              directory::GuessCost cost) override {
+    CHECK(cost.login == 7s);
+    CHECK(cost.network == 9s);
     finished.push_back(account.has_value());
     co_return;
   }
