@@ -93,7 +93,8 @@ std::vector<std::string> row_of(Bytes text, const Part& part, const std::string&
           name.empty() ? "" : "\"" + name + "\""};
 }
 
-std::string decoded(Bytes value) { return inert_text(message::decoded_text(value)); }
+// `charset`: of raw octets, which have no right to be there.
+std::string decoded(Bytes value, std::string_view charset) { return inert_text(message::decoded_text(value, charset)); }
 
 int print_json(const json::value& value, int code = ExitCode::done) {
   print(json::serialize(value) + "\n");
@@ -112,13 +113,14 @@ int message_show(const Context& context, const std::string& file) {
   if (!text) return ExitCode::failed;
   const PartTree tree = message::parse_mime(*text);
   const std::string body = inert_text(message::display_text(*text, tree), true);
+  const auto charset = message::charset_of_text(tree);
   json::object fields;
   std::vector<std::vector<std::string>> rows;
   for (const auto* name : {"From", "Sender", "To", "Cc", "Date", "Subject"}) {
     const auto value = message::first_field(*text, name);
     if (!value) continue;
-    fields[name] = decoded(*value);
-    rows.push_back({std::string(name) + ":", decoded(*value)});
+    fields[name] = decoded(*value, charset);
+    rows.push_back({std::string(name) + ":", decoded(*value, charset)});
   }
   if (context.json) {
     return print_json(json::object{{"fields", std::move(fields)}, {"text", body}, {"parts", parts_told(*text, tree)}});
@@ -161,13 +163,15 @@ int message_structure(const Context& context, const std::string& file) {
 int message_headers(const Context& context, const std::string& file) {
   const auto text = read_message(context, file);
   if (!text) return ExitCode::failed;
+  const PartTree tree = message::parse_mime(*text);
+  const auto charset = message::charset_of_text(tree);
   json::array list;
   std::string out;
   message::FieldScanner scanner(*text);
   message::Field field;
   while (scanner.next(field)) {
     const std::string name = inert_text(field.name);
-    const std::string value = decoded(field.name.empty() ? field.whole : field.value);
+    const std::string value = decoded(field.name.empty() ? field.whole : field.value, charset);
     list.push_back(json::object{{"name", name}, {"value", value}});
     out += (name.empty() ? "?" : name) + ": " + value + "\n";
   }

@@ -128,7 +128,8 @@ bool set_time(Civil& civil, Bytes word) {
 bool set_number(Civil& civil, Bytes word) {
   const auto value = ascii::number<unsigned>(word);
   if (!value || word.size() > 5) return false;
-  if (civil.day == 0 && word.size() <= 2) {
+  // Some write the day with a needless zero in front: 029.
+  if (civil.day == 0 && (word.size() <= 2 || (word.size() == 3 && word[0] == '0'))) {
     civil.day = *value;
     return true;
   }
@@ -182,6 +183,40 @@ class DateWords {
   std::size_t at_ = 0;
 };
 
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
+// RFC 5322 §4.3: blanks and comments may stand around the colons of a time. Whether they do.
+bool has_loose_time(Bytes text) {
+  for (std::size_t at = 0; (at = text.find(':', at)) != Bytes::npos; ++at) {
+    if (at > 0 && (is_blank(text[at - 1]) || text[at - 1] == ')')) return true;
+    if (at + 1 < text.size() && (is_blank(text[at + 1]) || text[at + 1] == '(')) return true;
+  }
+  return false;
+}
+
+// The text without comments, and without blanks around colons.
+std::string with_whole_time(Bytes text) {
+  std::string out;
+  std::size_t depth = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\\' && depth > 0) {
+      ++i;
+    } else if (c == '(') {
+      ++depth;
+    } else if (depth > 0) {
+      depth -= c == ')';
+      if (depth == 0 && !out.ends_with(':')) out += ' ';
+    } else if (c == ':') {
+      while (!out.empty() && is_blank(out.back())) out.pop_back();
+      out += c;
+    } else if (!is_blank(c) || !out.ends_with(':')) {
+      out += c;
+    }
+  }
+  return out;
+}
+
 bool take_word(Civil& civil, Bytes word) {
   const char first = word.front();
   if ((first == '+' || first == '-') && civil.has_time) {
@@ -225,8 +260,11 @@ Day day_of(UtcTime time, int offset_minutes) {
 }
 
 std::optional<ZonedTime> parse_date(Bytes value) {
+  value = value.substr(0, 1024);
+  std::string whole;
+  if (has_loose_time(value)) value = whole = with_whole_time(value);
   Civil civil;
-  DateWords words(value.substr(0, 1024));
+  DateWords words(value);
   for (int count = 0; count < 16; ++count) {
     const Bytes word = words.next(!civil.has_time);
     if (word.empty()) break;

@@ -23,7 +23,13 @@ TEST_RFC("5322 §4.3", "obsolete dates") {
   CHECK(iso("21 Nov 97 09:55:06 GMT") == "1997-11-21T09:55:06Z 0");
   CHECK(iso("21 Nov 49 09:55:06 EST") == "2049-11-21T14:55:06Z -300");
   CHECK(iso("21 Nov 101 09:55:06 PDT") == "2001-11-21T16:55:06Z -420");
-  CHECK(iso("Fri, 21 Nov 1997 09(comment):   55  :  06 -0600") == "none");  // Blanks within the time are not read.
+  CHECK(iso("Fri, 21 Nov 1997 09(comment):   55  :  06 -0600") == "1997-11-21T15:55:06Z -360");
+  CHECK(iso("21 Nov 1997 09 : 55(a (nested\\) one)):06(c)+0000") == "1997-11-21T09:55:06Z 0");
+  CHECK(iso("21 Nov 1997 09:\r\n 55 GMT") == "1997-11-21T09:55:00Z 0");
+  CHECK(iso("21 Nov 1997 09: GMT") == "none");
+  CHECK(iso("21 Nov 1997 09(:55") == "none");
+  CHECK(iso("021 Nov 1997 09:55:06 GMT") == "1997-11-21T09:55:06Z 0");  // Met in the wild.
+  CHECK(iso("032 Nov 1997 09:55:06 GMT") == "none");
   CHECK(iso("21 Nov 97 09:55:06 A") == "1997-11-21T09:55:06Z ?");
   CHECK(iso("21 Nov 97 09:55:06 XYZ") == "1997-11-21T09:55:06Z ?");
 }

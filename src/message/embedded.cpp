@@ -93,9 +93,28 @@ Kind kind_of_line(Bytes line) {
   return std::ranges::any_of(line, ascii::is_lower) ? Kind::xxencode : Kind::uuencode;
 }
 
+// Texts of Japan that became UTF-8 have U+00A5 where ASCII has a backslash: one of the letters of uuencode.
+std::string without_yen(Bytes line) {
+  std::string out(line);
+  for (std::size_t at = 0; (at = out.find("\xc2\xa5", at)) != std::string::npos; ++at) out.replace(at, 2, "\\");
+  return out;
+}
+
+bool decode_damaged_line(std::string& out, Bytes line, Kind kind) {
+  return decode_line(out, line, kind) ||
+         (kind == Kind::uuencode && line.find('\xa5') != Bytes::npos && decode_line(out, without_yen(line), kind));
+}
+
+// A line of 45 octets: nothing else is so long and of these letters only.
+bool is_full_line(Bytes line, Kind kind) {
+  std::string scratch;
+  return line.size() >= 61 && value_of(line[0], kind) == 45 && decode_damaged_line(scratch, line, kind);
+}
+
 // Behind its "begin" line.
 void read_uuencode(Lines& lines, EmbeddedFile& file) {
   bool first = true;
+  bool damaged = false;
   std::size_t end = lines.position();
   for (Bytes line; lines.next(line); end = lines.position()) {
     if (first) file.kind = kind_of_line(line);
@@ -106,11 +125,19 @@ void read_uuencode(Lines& lines, EmbeddedFile& file) {
       break;
     }
     // An empty line stands for the one of length zero whose blank was lost.
-    if (!line.empty() && !decode_line(file.octets, line, file.kind)) {
-      lines.move_to(lines.start());  // It may begin something else.
-      break;
+    if (line.empty() || decode_damaged_line(file.octets, line, file.kind)) continue;
+    // One damaged line shall not hide what is behind it.
+    const std::size_t start = lines.start();
+    Bytes next;
+    if (lines.next(next) && is_full_line(next, file.kind)) {
+      damaged = true;
+      decode_damaged_line(file.octets, next, file.kind);
+      continue;
     }
+    lines.move_to(start);  // It may begin something else.
+    break;
   }
+  file.complete = file.complete && !damaged;
   file.length = end - file.offset;
 }
 
@@ -202,7 +229,7 @@ bool data_follows(Bytes rest) {
   const Kind kind = kind_of_line(line);
   const int count = value_of(line[0], kind);
   // Trailing blanks may be lost, but not most of the line.
-  return count > 0 && decode_line(scratch, line, kind) &&
+  return count > 0 && decode_damaged_line(scratch, line, kind) &&
          line.size() - 1 + 4 >= (static_cast<std::size_t>(count) + 2) / 3 * 4;
 }
 

@@ -4,6 +4,7 @@
 #include "message/partial.hpp"
 #include "message/tnef.hpp"
 #include "message/tnef_reader.hpp"
+#include "message/transfer.hpp"
 #include "rfc_test.hpp"
 
 namespace facteur::message {
@@ -28,6 +29,29 @@ TEST_CASE("uuencode: whole, damaged, without an end, and a letter that only says
   CHECK(find_embedded("begin 644\nx\n").empty());
   CHECK(find_embedded("begin 644 a").empty());
   for (std::size_t end = 0; end < file.size(); ++end) (void)find_embedded(std::string_view(file).substr(0, end));
+}
+
+TEST_CASE("uuencode: a damaged line does not hide what is behind it") {
+  const std::string line = "M" + std::string(60, '!') + "\n";  // 45 octets.
+  const std::string begin = "begin 644 a.bin\n";
+  CHECK(find_embedded(begin + line + line + "`\nend\n")[0].octets.size() == 90);
+  const auto damaged = find_embedded(begin + line + "M!!! what is this?\n" + line + "`\nend\n");
+  REQUIRE(damaged.size() == 1);
+  CHECK(damaged[0].octets.size() == 90);
+  CHECK_FALSE(damaged[0].complete);
+  // Two of them end it: what follows may be anything.
+  CHECK(find_embedded(begin + line + "what?\nis this?\n" + line + "end\n")[0].octets.size() == 45);
+  // A backslash that became U+00A5 on the way.
+  const auto whole = find_embedded(begin + "#0U\\U\n`\nend\n");
+  const auto yen = find_embedded(begin + line + "#0U\xc2\xa5U\n`\nend\n");
+  REQUIRE(yen.size() == 1);
+  CHECK(yen[0].octets.substr(45) == whole[0].octets);
+  CHECK(yen[0].complete);
+}
+
+TEST_CASE("a body that is called uuencode and is none stays as it is") {
+  CHECK(decode("only words\r\n", Encoding::uuencode) == "only words\r\n");
+  CHECK(decode("begin 644 cat.txt\n#0V%T\n`\nend\n", Encoding::uuencode) == "Cat");
 }
 
 TEST_CASE("xxencode is told from uuencode by its letters") {

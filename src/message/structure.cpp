@@ -121,15 +121,6 @@ std::string make_texts(const HeaderValues& header, std::string_view charset) {
   return lengths + texts;
 }
 
-// Of the first part that has one.
-std::string_view charset_of_text(const PartTree& tree) {
-  for (const Part& part : tree.parts) {
-    if (part.content_type.type != "text") continue;
-    if (const auto charset = part.content_type.parameter("charset"); !charset.empty()) return charset;
-  }
-  return {};
-}
-
 // ---- parts: in order of headers.
 
 constexpr unsigned kind_bits = 3;

@@ -53,6 +53,14 @@ bool blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == 
 
 }  // namespace
 
+std::string_view charset_of_text(const PartTree& tree) {
+  for (const Part& part : tree.parts) {
+    if (part.content_type.type != "text") continue;
+    if (const auto charset = part.content_type.parameter("charset"); !charset.empty()) return charset;
+  }
+  return {};
+}
+
 std::string_view cut_at_character(std::string_view utf8, std::size_t octets) {
   if (utf8.size() <= octets) return utf8;
   while (octets > 0 && (static_cast<unsigned char>(utf8[octets]) & 0xc0) == 0x80) --octets;

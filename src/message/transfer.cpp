@@ -111,8 +111,10 @@ std::string decode_base64(Bytes text) {
 }
 
 std::string decode_uuencode(Bytes text) {
+  const auto files = find_embedded(text);
+  if (files.empty()) return std::string(text);  // Not what it was called.
   std::string out;
-  for (const auto& file : find_embedded(text)) out.append(file.octets);
+  for (const auto& file : files) out.append(file.octets);
   return out;
 }
 

@@ -23,9 +23,9 @@ inline constexpr std::size_t encodings = 7;
 
 Encoding encoding_of(std::string_view name);  // Of a Content-Transfer-Encoding value; empty is seven_bit.
 
-std::string decode_quoted_printable(Bytes text);    // RFC 2045 §6.7: tolerant, "=" that is no code stays.
-std::string decode_base64(Bytes text);              // RFC 2045 §6.8: other characters are passed over; ends at padding.
-std::string decode_uuencode(Bytes text);            // All files of embedded.hpp in the text, one behind the other.
+std::string decode_quoted_printable(Bytes text);  // RFC 2045 §6.7: tolerant, "=" that is no code stays.
+std::string decode_base64(Bytes text);            // RFC 2045 §6.8: other characters are passed over; ends at padding.
+std::string decode_uuencode(Bytes text);  // All files of embedded.hpp in it, joined; it itself if there is none.
 std::string decode(Bytes text, Encoding encoding);  // `other`: as it is.
 
 std::string encode_quoted_printable(Bytes text);  // Text with CRLF lines; lines of at most 76 characters.

@@ -169,6 +169,12 @@ class CommandsTest(unittest.TestCase):
         self.assertIn("[U+202E]", self.good("message", "headers", str(file)))
         file.write_bytes(("From: <m@outside.example>\r\n" + text.split("\r\n", 1)[1]).encode())
         self.assertIn("Nothing is wrong", self.good("message", "verify", str(file)))
+        # Raw octets in a field, against RFC 5322 §2.2: in the charset of the text.
+        russian = "Рассылка"
+        file.write_bytes(b"From: <m@outside.example>\r\nSubject: " + russian.encode("cp1251")
+                         + b"\r\nContent-Type: text/plain; charset=windows-1251\r\n\r\nx\r\n")
+        for name in ("show", "headers"):
+            self.assertIn(russian, self.good("message", name, str(file)))
         folder = self.run_it("message", "show", str(self.home))
         self.assertEqual((folder.returncode, "cannot be read" in folder.stderr), (1, True), folder.stderr)
         bad = self.run_it("message", "verify", "-", stdin="Subject: x\n\n")

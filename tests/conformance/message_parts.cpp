@@ -1,8 +1,9 @@
 // Prints the parts of messages as src/message reads them, for the comparison with other readers (message_readers.py).
 //
-// Reads file names, one a line, and prints for each: name, TAB, parts, TAB, marks of ambiguity, TAB, values. Parts are
-// "multipart/mixed[text/plain:LENGTH:CRC ...]"; LENGTH and CRC (Adler-32) of the decoded octets without CR. Values are
-// "subject=...&from=...&to=...&cc=...&date=...&files=...", percent-encoded, the items of a list ended by a line end.
+// Reads file names, one a line, and answers each with a line of JSON: {"tree": PART, "marks": "bare_cr, nul",
+// "values": {...}}. A PART: {"type", "kind", "encoding", "boundary", "header": [OFFSET, LENGTH], "body": [OFFSET,
+// LENGTH], "sum", "parts": [PART...]}; its sum, of leaves only, is LENGTH:ADLER32 of the decoded octets with LF for
+// all line ends. Texts are percent-encoded, the items of a list ended by a line end.
 #include <cstdint>
 #include <fstream>
 #include <iostream>
@@ -28,25 +29,14 @@ std::string checksum(const std::string& octets) {
   std::uint32_t a = 1;
   std::uint32_t b = 0;
   std::size_t length = 0;
-  for (const char c : octets) {
-    if (c == '\r') continue;
+  for (std::size_t i = 0; i < octets.size(); ++i) {
+    if (octets[i] == '\r' && i + 1 < octets.size() && octets[i + 1] == '\n') continue;
+    const char c = octets[i] == '\r' ? '\n' : octets[i];
     ++length;
     a = (a + static_cast<unsigned char>(c)) % 65'521;
     b = (b + a) % 65'521;
   }
   return std::to_string(length) + ":" + std::to_string(b << 16 | a);
-}
-
-std::string written(const std::string& message, const PartTree& tree, std::uint32_t index) {
-  const Part& part = tree.parts[index];
-  std::string out = part.content_type.type + "/" + part.content_type.subtype;
-  if (part.kind == Part::Kind::leaf) return out + ":" + checksum(decoded_body(message, part));
-  out += '[';
-  for (std::uint32_t child = part.first_child; child != Part::none; child = tree.parts[child].next_sibling) {
-    if (child != part.first_child) out += ' ';
-    out += written(message, tree, child);
-  }
-  return out + ']';
 }
 
 std::string percent_encoded(std::string_view text) {
@@ -62,6 +52,34 @@ std::string percent_encoded(std::string_view text) {
   return out;
 }
 
+std::string pair(std::string_view name, std::string_view value) {
+  return "\"" + std::string(name) + "\": \"" + percent_encoded(value) + "\"";
+}
+
+std::string range(std::string_view name, std::uint64_t offset, std::uint64_t length) {
+  return "\"" + std::string(name) + "\": [" + std::to_string(offset) + ", " + std::to_string(length) + "]";
+}
+
+std::string written(const std::string& message, const PartTree& tree, std::uint32_t index) {
+  const Part& part = tree.parts[index];
+  const bool leaf = part.kind == Part::Kind::leaf;
+  const auto* kind = leaf ? "leaf" : part.kind == Part::Kind::message ? "message" : "multipart";
+  const auto* encoding = part.encoding == Encoding::base64             ? "base64"
+                         : part.encoding == Encoding::quoted_printable ? "quoted-printable"
+                         : part.encoding == Encoding::uuencode         ? "uuencode"
+                                                                       : "identity";
+  std::string out =
+      "{" + pair("type", part.content_type.type + "/" + part.content_type.subtype) + ", " + pair("kind", kind) + ", " +
+      pair("encoding", encoding) + ", " + pair("boundary", part.content_type.parameter("boundary")) + ", " +
+      range("header", part.header, part.header_length) + ", " + range("body", part.body, part.body_length) +
+      ", \"sum\": \"" + (leaf ? checksum(decoded_body(message, part)) : "") + "\", \"parts\": [";
+  for (std::uint32_t child = part.first_child; child != Part::none; child = tree.parts[child].next_sibling) {
+    if (child != part.first_child) out += ", ";
+    out += written(message, tree, child);
+  }
+  return out + "]}";
+}
+
 std::string addresses(Bytes header, std::string_view name) {
   std::string out;
   for (const auto& entry : parse_address_list(first_field(header, name).value_or(Bytes()))) {
@@ -73,19 +91,18 @@ std::string addresses(Bytes header, std::string_view name) {
 
 std::string values(Bytes message, const PartTree& tree) {
   const Bytes header = message.substr(0, tree.parts[0].header_length);
-  std::string out = "subject=" + percent_encoded(decoded_text(first_field(header, "Subject").value_or(Bytes())));
-  for (const auto* name : {"From", "To", "Cc"}) {
-    out += "&" + ascii::lower(name) + "=" + percent_encoded(addresses(header, name));
-  }
+  std::string out =
+      pair("subject", decoded_text(first_field(header, "Subject").value_or(Bytes()), charset_of_text(tree)));
+  for (const auto* name : {"From", "To", "Cc"}) out += ", " + pair(ascii::lower(name), addresses(header, name));
   const auto field = first_field(header, "Date");
   const auto date = field ? parse_date(*field) : std::nullopt;
-  out += "&date=" + (date ? std::to_string(date->time.milliseconds / 1000) : "");
+  out += ", " + pair("date", date ? std::to_string(date->time.milliseconds / 1000) : "");
   std::string files;
   for (const Part& part : tree.parts) {
     const std::string name = file_name(message.substr(part.header, part.header_length));
     if (!name.empty()) files += name + "\n";
   }
-  return out + "&files=" + percent_encoded(files);
+  return out + ", " + pair("files", files);
 }
 
 }  // namespace
@@ -95,7 +112,8 @@ int main() {
     std::ifstream in(path, std::ios::binary);
     const std::string message{std::istreambuf_iterator<char>(in), {}};
     const auto tree = parse_mime(message);
-    std::cout << path << '\t' << written(message, tree, 0) << '\t' << find_ambiguities(message, tree).text() << '\t'
-              << values(message, tree) << '\n';
+    std::cout << "{\"tree\": " << written(message, tree, 0) << ", "
+              << pair("marks", find_ambiguities(message, tree).text()) << ", \"values\": {" << values(message, tree)
+              << "}}" << std::endl;
   }
 }
