@@ -1,9 +1,10 @@
-// facteur-sim [--from S] [--seeds N] [--cuts N] [--twice] [--plants] [--log] [--progress]: runs whole
+// facteur-sim [--from S] [--seeds N] [--cuts N] [--every N] [--twice] [--plants] [--log] [--progress]: runs whole
 // simulated worlds, one for each seed.
 //
 //   --from S   the first seed (1)      --seeds N  how many (100)
 //   --cuts N   in each, at most so many moments at which all that a power cut of the whole town would leave is compared
 //              with all that was promised (10); besides, sites end and go on as the seed wants
+//   --every N  these moments are 1 to N operations of a disk apart (10); 1: every operation of every disk
 //   --twice    runs each seed twice and compares their hashes
 //   --plants   plants one bug after the other and looks for the first seed that finds it; ends with 1 if one is not
 //   found
@@ -26,12 +27,20 @@ struct Options {
   std::uint64_t from = 1;
   std::uint64_t seeds = 100;
   std::uint64_t cuts = 10;
+  std::uint64_t every = 10;
   bool progress = false;
   bool plants = false;
   bool flows = false;
   bool twice = false;
   bool log = false;
 };
+
+std::uint64_t* numeric(const std::string& word, Options& options) {
+  if (word == "--from") return &options.from;
+  if (word == "--seeds") return &options.seeds;
+  if (word == "--cuts") return &options.cuts;
+  return word == "--every" ? &options.every : nullptr;
+}
 
 bool read(int count, char** words, Options& options) {
   for (int i = 1; i < count; ++i) {
@@ -46,10 +55,10 @@ bool read(int count, char** words, Options& options) {
       options.flows = true;
     } else if (word == "--progress") {
       options.progress = true;
-    } else if ((word == "--from" || word == "--seeds" || word == "--cuts") && i + 1 < count) {
+    } else if (std::uint64_t* const value = numeric(word, options); value != nullptr && i + 1 < count) {
       const auto number = facteur::ascii::number(words[++i]);
-      if (!number) return false;
-      (word == "--from" ? options.from : word == "--seeds" ? options.seeds : options.cuts) = *number;
+      if (!number || (value == &options.every && *number == 0)) return false;
+      *value = *number;
     } else {
       return false;
     }
@@ -85,7 +94,7 @@ struct Sums {
 
 facteur::simulation::Outcome run(std::uint64_t seed, const Options& options) {
   using facteur::simulation::Town;
-  const auto cuts = static_cast<unsigned>(options.cuts);
+  const facteur::simulation::Cuts cuts{options.cuts, options.every};
   auto outcome = Town(seed, cuts).run(options.log);
   if (options.twice && Town(seed, cuts).run(false).hash != outcome.hash) {
     outcome.violations.emplace_back("the same seed gave another run");
@@ -100,7 +109,7 @@ int find_plants(const Options& options) {
     std::uint64_t seed = options.from;
     std::string found;
     for (; found.empty() && seed < options.from + options.seeds; ++seed) {
-      const auto outcome = facteur::simulation::Town(seed, static_cast<unsigned>(options.cuts), plant).run(false);
+      const auto outcome = facteur::simulation::Town(seed, {options.cuts, options.every}, plant).run(false);
       if (!outcome.violations.empty()) found = outcome.violations.front();
     }
     if (found.empty()) ++missed;
@@ -134,10 +143,10 @@ int run_flows() {
 int main(int count, char** words) {
   Options options;
   if (!read(count, words, options)) {
-    std::fprintf(
-        stderr,
-        "usage: facteur-sim [--from SEED] [--seeds COUNT] [--cuts COUNT] [--twice] [--plants] [--flows] [--log] "
-        "[--progress]\n");
+    std::fprintf(stderr,
+                 "usage: facteur-sim [--from SEED] [--seeds COUNT] [--cuts COUNT] [--every COUNT] [--twice] [--plants] "
+                 "[--flows] "
+                 "[--log] [--progress]\n");
     return 2;
   }
   if (options.flows) return run_flows();

@@ -51,8 +51,8 @@ const std::vector<sim::Disk::Image>& founded_sites() {
   return images;
 }
 
-Town::Town(std::uint64_t seed, unsigned cuts, Plant plant)
-    : world_(seed), chance_(seed ^ 0xfac7e07), cuts_left_(cuts), plant_(plant) {}
+Town::Town(std::uint64_t seed, Cuts cuts, Plant plant)
+    : world_(seed), chance_(seed ^ 0xfac7e07), cuts_(cuts), plant_(plant) {}
 Town::~Town() = default;
 
 void Town::build() {
@@ -243,10 +243,10 @@ void Town::plan_disk_faults(Site& site) {
 // From time to time: what would be left if the power of the whole town went now?
 void Town::plan_cuts() {
   for (auto& site : sites_) {
-    if (cuts_left_ == 0) return;
+    if (cuts_.most == 0) return;
     if (!site->running() || site->surveyed) continue;
     site->surveyed = true;
-    const auto point = site->disk().operations() + chance_.between(1, 10);
+    const auto point = site->disk().operations() + chance_.between(1, cuts_.every);
     site->disk().survey_at(point, chance_.next(), [this, which = site.get()](sim::Disk::Image image) {
       which->surveyed = false;
       surveys_.push_back({which, world_.timeline.steps(), std::move(image)});
@@ -258,8 +258,8 @@ void Town::look_at_cuts() {
   while (!surveys_.empty()) {
     auto [where, step, image] = std::move(surveys_.back());
     surveys_.pop_back();
-    if (cuts_left_ == 0 || step != world_.timeline.steps()) continue;
-    --cuts_left_;
+    if (cuts_.most == 0 || step != world_.timeline.steps()) continue;
+    --cuts_.most;
     ++outcome_.cuts;
     std::vector<Holdings> left;
     for (auto& site : sites_) {

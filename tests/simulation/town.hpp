@@ -36,10 +36,15 @@ struct Outcome {
 SiteParameters site_parameters(std::size_t number);
 const std::vector<sim::Disk::Image>& founded_sites();
 
+// The moments to look at as if the power of the whole town went.
+struct Cuts {
+  std::uint64_t most = 10;
+  std::uint64_t every = 10;  // They are 1 to so many operations of a site's disk apart.
+};
+
 class Town {
  public:
-  // `cuts`: how many moments to look at as if the power of the whole town went.
-  explicit Town(std::uint64_t seed, unsigned cuts = 10, Plant plant = Plant::none);
+  explicit Town(std::uint64_t seed, Cuts cuts = {}, Plant plant = Plant::none);
   ~Town();
   Outcome run(bool keep_log);
 
@@ -94,7 +99,7 @@ class Town {
   };
   std::vector<Return> returns_;
   std::map<std::string, std::map<Place, std::string>> seen_;  // Address -> place in INBOX -> letter id.
-  unsigned cuts_left_;
+  Cuts cuts_;                                                 // What is left of them.
   Plant plant_;
   struct Survey {
     Site* site;
