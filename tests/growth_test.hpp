@@ -19,7 +19,11 @@
 namespace facteur::growth {
 
 inline constexpr double most_growth = 2.5;
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+inline constexpr double most_seconds = 20.0;  // A sanitizer makes each access several times as dear.
+#else
 inline constexpr double most_seconds = 1.0;  // Of the larger input; a quadratic reader takes many.
+#endif
 
 // CPU time of this thread: other programs on the machine count little.
 inline double cpu_seconds() {
