@@ -227,6 +227,7 @@ Task<std::vector<Outcome>> Remote::converse(const Parcel& parcel) {
   // Borrowed from the parcel, which lives until this task ends.
   if (!parcel.envelope.prefix.empty()) transaction.content.push_back(parcel.envelope.prefix);
   for (const Bytes piece : parcel.content.pieces()) transaction.content.push_back(piece);
+  transaction.intact = [content = &parcel.content] { return content->intact(); };
   Converted converted;  // Also borrowed.
   if (auto refused = fit_content(parcel, transaction, converted)) {
     co_return std::vector<Outcome>(parcel.to.size(), std::move(*refused));

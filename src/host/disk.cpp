@@ -226,6 +226,8 @@ Result<std::unique_ptr<Disk>> Disk::open_root(const std::string& path) {
 
 Disk::~Disk() { ::close(directory_); }
 
+std::uint64_t Disk::unreadable_pages() const { return GuardedPages::unreadable(); }
+
 Result<bool> Disk::lock() {
   if (::flock(directory_, LOCK_EX | LOCK_NB) == 0) return true;
   if (errno == EWOULDBLOCK) return false;

@@ -22,6 +22,7 @@ class Disk final : public world::Disk {
   Result<bool> exists(std::string_view path) override;
   Result<void> sync_directory(std::string_view path) override;
   Result<Space> space() override;
+  std::uint64_t unreadable_pages() const override;
   std::string root() const override { return root_; }
 
   // For one process at a time: an exclusive lock on the root, held as long as this lives. False: another has it.

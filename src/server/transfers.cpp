@@ -239,6 +239,8 @@ std::optional<std::set<std::uint64_t>> wanted_uids(const Asked& asked) {
   return out;
 }
 
+Failure unreadable() { return {Failure::Kind::temporary, "F-6143", "The message could not be read from the disk", ""}; }
+
 Task<Result<Transferred>> give_messages(const CommandDoors& doors, const Asked& asked) {
   auto opened = co_await open_mailbox_of(doors, asked);
   if (!opened) co_return failed(opened);
@@ -266,8 +268,13 @@ Task<Result<Transferred>> give_messages(const CommandDoors& doors, const Asked& 
     } else {
       message["size"] = text->size();
       message["prefix"] = text->prefix.size();
+      const std::size_t before = out.octets.size();
       out.octets += text->prefix;
       for (const Bytes piece : text->content.pieces()) out.octets += piece;
+      if (!text->content.intact()) {
+        out.octets.resize(before);
+        message["error"] = unreadable().text;
+      }
     }
     messages.push_back(std::move(message));
   }
@@ -288,6 +295,7 @@ Task<Result<Transferred>> give_piece(const CommandDoors& doors, const Asked& ask
   if (offset < text->prefix.size()) out.octets = text->prefix.substr(offset);
   const std::uint64_t inside = offset > text->prefix.size() ? offset - text->prefix.size() : 0;
   if (out.octets.size() < transfer_piece) out.octets += text->content.slice(inside, transfer_piece - out.octets.size());
+  if (!text->content.intact()) co_return std::unexpected(unreadable());
   out.result = json::object{{"size", text->size()}};
   co_return out;
 }

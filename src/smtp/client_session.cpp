@@ -259,7 +259,10 @@ std::optional<ClientAction> ClientSession::next(Instant now) {
     }
     if (s.phase == State::Phase::closed) return std::nullopt;
     if (s.process()) continue;
-    if (s.phase == State::Phase::content && s.out.empty()) s.fill_content();
+    if (s.phase == State::Phase::content && s.out.empty()) {
+      s.fill_content();
+      if (s.phase == State::Phase::closing) continue;
+    }
     if (!s.borrowed.empty() || !s.out.empty()) {
       s.sending = true;
       return Send{s.borrowed.empty() ? Bytes(s.out) : s.borrowed};
@@ -550,6 +553,9 @@ void ClientSession::State::fill_content() {
   }
   while (out.size() < content_window / 4) {
     if (piece == transaction.content.size()) {
+      if (!nothing_to_send && transaction.intact && !transaction.intact()) {
+        return fail(lost("F-4028", Failure::Kind::temporary, "The message could not be read while it was sent", ""));
+      }
       if (!line_start) out += "\r\n";  // RFC 5321 §4.1.1.4: the end begins a line.
       out += ".\r\n";
       phase = Phase::final;

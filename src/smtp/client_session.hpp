@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,6 +64,8 @@ struct Transaction {
   MailParameters parameters;               // `size` is set by the session.
   std::vector<To> recipients;              // At least one.
   std::vector<Bytes> content;  // In order; borrowed until the transaction has finished. Only CRLF line ends.
+  // Asked when all of it has been sent, before the dot that ends it: false breaks off, and nothing was delivered.
+  std::function<bool()> intact;
 };
 
 struct RecipientResult {

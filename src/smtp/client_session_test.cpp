@@ -323,6 +323,22 @@ TEST_CASE("RELIABILITY S2: content with CR or LF alone does not go out; others d
   }
 }
 
+TEST_CASE("RELIABILITY R16: content that could not be read while it went out is never ended") {
+  for (const std::string content : {std::string("short\r\n"), std::string(300'000, 'x') + "\r\n"}) {
+    TestClient client(plain());
+    auto doubtful = transaction({"b@x.example", "c@x.example"}, content);
+    int asked = 0;
+    doubtful.intact = [&asked] { return ++asked > 1; };
+    client.work = {doubtful};
+    client.hear(hello);
+    const auto sent = client.hear("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+    CHECK(sent.find("\r\n.\r\n") == sent.npos);
+    CHECK(asked == 1);
+    CHECK(client.outcomes() == "TT");
+    CHECK(client.log == "READY;FINISHED;FAILED F-4028;CLOSE;");
+  }
+}
+
 TEST_RFC("5321 §4.5.2", "whatever pieces the content comes in, a server reads what was to be sent") {
   std::mt19937 random(9);
   for (int round = 0; round < 60; ++round) {

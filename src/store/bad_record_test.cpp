@@ -135,8 +135,13 @@ TEST_CASE("RELIABILITY R16: A mapped segment that cannot be read any more is an 
     REQUIRE(world.commit(std::move(batch)));
   }
   for (std::uint32_t i = 0; i < count; ++i) REQUIRE(*world.engine().content(id(i)));  // Now mapped, where sealed.
+  const auto held = *world.engine().content(id(20));  // Given while the disk still could.
+  REQUIRE(held);
+  CHECK(held->intact());
   const auto first = world.folder() / segment_path(1);
   std::filesystem::resize_file(first, 100'000);
+  CHECK(held->text() != big(20));
+  CHECK(!held->intact());
   std::uint32_t lost = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
     const auto content = world.engine().content(id(i));

@@ -117,6 +117,7 @@ class Core {
   Result<void> apply_submission(const Submission& submission);
   void watch_index(bool retry);  // Tells when the index begins or ends to wait for its database.
   Result<Content> read_pieces(const Location& location, const BlobId& id, Position& at);
+  Result<Content> read_pieces(const Location& location, const BlobId& id, Position& at, bool mapped);
 
   std::mutex queue_mutex_;  // Guards the two below.
   std::deque<std::shared_ptr<Submission>> queue_;

@@ -22,6 +22,7 @@
 #include "base/task.hpp"
 #include "store/check.hpp"
 #include "store/ids.hpp"
+#include "world/disk.hpp"
 
 namespace facteur::store {
 
@@ -38,8 +39,17 @@ class Content {
   std::string slice(std::uint64_t offset, std::uint64_t length) const;  // Copies; clipped to the size.
   std::string text() const { return slice(0, size_); }
 
+  // Whether the pieces still show what was stored: a page that the disk could give when checksums were compared may be
+  // read again later, and look like zeros then (world::File::map). To be asked after use, before anything is said or
+  // removed that cannot be taken back.
+  bool intact() const { return disk_ == nullptr || disk_->unreadable_pages() == unreadable_; }
+  // What intact() compares with: the number before the checksums were. `disk` outlives this.
+  void watch(const world::Disk& disk, std::uint64_t unreadable) { disk_ = &disk, unreadable_ = unreadable; }
+
  private:
   std::shared_ptr<const void> pin_;
+  const world::Disk* disk_ = nullptr;
+  std::uint64_t unreadable_ = 0;
   std::vector<Bytes> pieces_;
   std::uint64_t size_ = 0;
 };

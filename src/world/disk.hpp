@@ -71,6 +71,10 @@ class Disk {
   };
   virtual Result<Space> space() = 0;
 
+  // How many mapped pages could not be read so far and look like zeros now (File::map), wherever in this process. Who
+  // has compared a checksum, and finds the same number after use, has used what was compared. Any thread.
+  virtual std::uint64_t unreadable_pages() const { return 0; }
+
   // The real path of the root, for libraries that open files themselves (the index); empty in the simulator.
   virtual std::string root() const = 0;
 };
