@@ -324,7 +324,7 @@ TEST_CASE("RELIABILITY S2: content with CR or LF alone does not go out; others d
 }
 
 TEST_CASE("RELIABILITY R16: content that could not be read while it went out is never ended") {
-  for (const std::string content : {std::string("short\r\n"), std::string(300'000, 'x') + "\r\n"}) {
+  for (const std::string& content : {std::string("short\r\n"), std::string(300'000, 'x') + "\r\n"}) {
     TestClient client(plain());
     auto doubtful = transaction({"b@x.example", "c@x.example"}, content);
     int asked = 0;
