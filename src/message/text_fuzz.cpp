@@ -1,5 +1,5 @@
 // What is made of any octets for people to read is UTF-8 without controls, and within its bounds; files in texts and
-// TNEF do no harm.
+// TNEF do no harm; a text that is searched as it lies is what decoding would give.
 #include <cstdlib>
 
 #include "message/ambiguity.hpp"
@@ -35,6 +35,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
   const std::string line = preview(text, tree);
   if (!is_utf8(shown) || !is_utf8(line) || line.find('\n') != std::string::npos || line.size() > 800) std::abort();
   if (!is_utf8(searchable_text(text, tree))) std::abort();
+  for (const Part& part : tree.parts) {
+    const std::string_view body = text.substr(part.body, part.body_length);
+    if (!searchable_as_it_is(part, body)) continue;
+    const bool leaf = part.kind == Part::Kind::leaf;
+    if (leaf && searchable_leaf(part, "", body, count + 1) != without_controls(body)) std::abort();
+  }
   (void)find_ambiguities(text, tree);
   return 0;
 }
