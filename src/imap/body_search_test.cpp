@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "growth_test.hpp"
+#include "hostile_messages.hpp"
 #include "message/transfer.hpp"
 #include "rfc_test.hpp"
 
@@ -123,6 +125,19 @@ TEST_RFC("9051 §6.4.4", "BODY finds the words in a winmail.dat, and names and w
       CHECK(body(message, wanted));
     }
     CHECK_FALSE(body(message, "winmail"));
+  }
+}
+
+TEST_CASE("looking through a hostile message costs in proportion to its octets (RELIABILITY G8)") {
+  for (const auto& input : hostile::messages()) {
+    growth::check(input, 100'000, [](const std::string& text) {
+      const std::string record = message::make_structure({}, text);
+      MessagePieces pieces;
+      pieces.add(text);
+      const auto structure = message::Structure::open(record);
+      REQUIRE(structure);
+      (void)message_has(*structure, pieces, needle_of_text("n\u00f6where"), Searched::all);
+    });
   }
 }
 
