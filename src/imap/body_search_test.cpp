@@ -92,6 +92,17 @@ TEST_RFC("9051 §6.4.4", "TEXT also sees all headers, BODY those of messages ins
   }
 }
 
+TEST_RFC("3464 §2.1", "BODY finds what a report says in its fields") {
+  const std::string report =
+      "Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\n\r\nIt failed.\r\n--b\r\nContent-Type: "
+      "message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example.org\r\n\r\nFinal-Recipient: rfc822; "
+      "paul@example.net\r\n--b\r\nContent-Type: text/rfc822-headers\r\n\r\nSubject: returned\r\n--b--\r\n";
+  for (const auto* const wanted : {"it failed", "mx.example.org", "paul@example.net", "returned"}) {
+    CAPTURE(wanted);
+    CHECK(body(report, wanted));
+  }
+}
+
 // One attribute of TNEF (MS-OXTNEF §2.1.3): level, tag, length, value, checksum.
 std::string attribute(char level, std::uint32_t tag, std::string_view value) {
   std::string out(1, level);

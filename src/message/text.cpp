@@ -341,6 +341,12 @@ std::string searchable_text(Bytes message, const PartTree& tree, std::size_t mos
 
 std::string searchable_leaf(const Part& leaf, std::string_view name, Bytes body, std::size_t most) {
   if (says_tnef(leaf, name)) return tnef_searchable(decode(body, leaf.encoding), most);
+  if (leaf.kind == Part::Kind::leaf && leaf.content_type.type == "message") {
+    // Reports (RFC 3464, RFC 8098, RFC 5965), pieces (RFC 2046 §5.2.2) and what was encoded against §5.2.1: fields.
+    Part plain;
+    plain.encoding = leaf.encoding;
+    return text_of_body(body, plain, most);
+  }
   return without_embedded(text_of_body(body, leaf, most), true);
 }
 

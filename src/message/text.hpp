@@ -30,9 +30,9 @@ std::string_view charset_of_text(const PartTree& tree);
 // brackets; if they say nothing, the text in a winmail.dat (TNEF).
 std::string display_text(Bytes message, const PartTree& tree, std::size_t most = 1u << 20);
 
-// For a full-text index: all text leaves of whatever disposition, also of messages inside, the texts of both
-// alternatives, names of attached files, subject and addresses of messages inside, and what is wrapped in TNEF or
-// written into texts (uuencode, yEnc...): names, and the words of files of text.
+// For search: all text leaves of whatever disposition, also of messages inside, the fields of reports (message/...),
+// the texts of both alternatives, names of attached files, subject and addresses of messages inside, and what is
+// wrapped in TNEF or written into texts (uuencode, yEnc...): names, and the words of files of text.
 std::string searchable_text(Bytes message, const PartTree& tree, std::size_t most = 8u << 20);
 
 // What searchable_text() has of one leaf but the name of its file, from its body alone. `leaf`: type, parameters and
