@@ -1,15 +1,17 @@
-// Any header has a trace, and the trace has texts without control octets.
+// Any header has a trace, and the trace has texts of UTF-8 without control octets.
 #include <cstdlib>
 #include <string>
 
 #include "base/ascii.hpp"
+#include "message/charset.hpp"
 #include "message/trace.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t count) {
   using namespace facteur::message;
   const auto trace = analyse_trace(std::string_view(reinterpret_cast<const char*>(bytes), count));
-  for (const auto& text :
-       {write_trace(trace, Language::english), write_trace(trace, Language::french), write_trace_json(trace)}) {
+  const std::string json = write_trace_json(trace);
+  if (!is_utf8(json) || json.contains("\\u000a")) std::abort();  // No value has a line end, which could forge lines.
+  for (const auto& text : {write_trace(trace, Language::english), write_trace(trace, Language::french), json}) {
     for (const char c : text) {
       if (facteur::ascii::is_control(c) && c != '\n') std::abort();
     }

@@ -1,5 +1,6 @@
 #include "message/trace.hpp"
 
+#include "message/charset.hpp"
 #include "rfc_test.hpp"
 
 namespace facteur::message {
@@ -128,6 +129,16 @@ TEST_CASE("the trace as text, in two languages, and as JSON") {
       analyse_trace("From: \x1b[31mred\r\nReceived: from \x1b]0;x\x07 by y; 1 Jan 2024 00:00:00 +0000\r\n\r\n");
   CHECK(write_trace(hostile, Language::english).find('\x1b') == std::string::npos);
   CHECK(write_trace_json(hostile).find('\x1b') == std::string::npos);
+}
+
+TEST_RFC("8259 §8.1", "a trace is UTF-8 and has no tabs of strangers, whatever octets the header has") {
+  const Trace hostile =
+      analyse_trace("Received: from a by b (\xa0\tP\xffostfix) with SMTP; 1 Jan 2024 00:00:00 +0000\r\n\r\n");
+  REQUIRE(hostile.hops.size() == 1);
+  CHECK(is_utf8(write_trace_json(hostile)));
+  CHECK(write_trace_json(hostile).find("\\u0009") != std::string::npos);
+  CHECK(is_utf8(write_trace(hostile, Language::french)));
+  CHECK(write_trace(hostile, Language::english).find('\t') == std::string::npos);
 }
 
 TEST_CASE("a trace cut at any octet is read") {

@@ -1,9 +1,11 @@
 // A trace for people, in English and French, and for programs, in JSON.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/ascii.hpp"
+#include "message/charset.hpp"
 #include "message/inert.hpp"
 #include "message/trace.hpp"
 
@@ -101,8 +103,12 @@ std::string joined(const std::vector<std::string>& words) {
   return out;
 }
 
-// Line ends are ours; all other controls, and what changes direction or hides, came with the message.
-std::string shown(std::string_view text) { return inert_text(text, true); }
+// Line ends are ours; all other controls, and what changes direction or hides, came with the message, tabs too.
+std::string shown(std::string_view text) {
+  std::string out = inert_text(text, true);
+  std::ranges::replace(out, '\t', ' ');
+  return out;
+}
 
 std::string delay_text(const Hop& hop) {
   if (!hop.delay_seconds) return {};
@@ -180,8 +186,11 @@ std::string write_trace(const Trace& trace, Language language) {
 
 namespace {
 
+// RFC 8259 §7; §8.1: in UTF-8, whatever the message had.
 std::string quoted(std::string_view text) {
   std::string out = "\"";
+  std::string valid;
+  if (!is_utf8(text)) text = valid = to_utf8(text, "utf-8");
   for (const char c : text) {
     if (c == '"' || c == '\\') {
       out += '\\';
