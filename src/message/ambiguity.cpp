@@ -127,9 +127,17 @@ class Finder {
   void look_at_names(Bytes header) {
     std::optional<std::string> found;
     const auto compare = [&](Bytes value, std::string_view wanted) {
+      std::vector<std::pair<std::string, std::string>> pieces;
       for (auto& entry : raw_parameters(value)) {
         if (base_name(entry.first) != wanted) continue;
-        if (entry.first.find('*') != std::string::npos) continue;
+        if (entry.first.find('*') != std::string::npos) {
+          // RFC 2231 §3: each number once.
+          const bool twice = std::ranges::any_of(
+              pieces, [&](const auto& one) { return one.first == entry.first && one.second != entry.second; });
+          if (twice) marks_.add(Ambiguity::parameter_repeated);
+          if (pieces.size() < 100) pieces.push_back(std::move(entry));
+          continue;
+        }
         if (found && *found != entry.second) marks_.add(Ambiguity::name_conflict);
         found = std::move(entry.second);
       }

@@ -46,6 +46,11 @@ TEST_RFC("2046 §5.1.1", "every ambiguous form has its mark and its reading") {
        3},
       {two_types, "Content-Type: multipart/mixed; boundary=b\r\n" + mixed("text/plain", two_parts), 3},
       {type_damaged, mixed("multipart", two_parts), 1},
+      {type_damaged, mixed("multipart/mixed\r\n boundary=b", two_parts), 3},
+      {type_damaged, mixed("multipart/mixed; charset=\"utf-8\"\r\n boundary=b", two_parts), 3},
+      {type_damaged, mixed("multipart/mixed; charset=utf-8\r\n\tboundary=b", two_parts), 3},
+      {type_damaged, mixed("multipart/mixed x; boundary=b", two_parts), 3},
+      {type_damaged, mixed("multipart/mixed; boundary=\"b\"c", two_parts), 3},
       {type_comment, mixed("multipart/(x)mixed; boundary=b", two_parts), 3},
       {two_encodings, "Content-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: 7bit\r\n\r\nYQ==", 1},
       {encoding_damaged, std::string("Content-Transfer-Encoding: base64\0\r\n\r\nYQ==", 43), 1},
@@ -60,6 +65,7 @@ TEST_RFC("2046 §5.1.1", "every ambiguous form has its mark and its reading") {
       {name_conflict, mixed("text/plain; name=a\r\nContent-Disposition: attachment; filename=b", "x"), 1},
       {name_conflict, "Content-Disposition: attachment; filename=a; filename*=utf-8''b\r\n\r\nx", 1},
       {parameter_repeated, mixed("text/plain; charset=utf-8; charset=utf-7", "x"), 1},
+      {parameter_repeated, "Content-Disposition: attachment; filename*0*=utf-8''a; filename*0*=utf-8''b\r\n\r\nx", 1},
       {parameter_charset, mixed("text/plain; name*=utf-16''%FE%FF", "x"), 1},
       {header_behind_blank, "Subject: x\r\n\r\n\r\nContent-Type: text/html\r\n\r\n<b>", 1},
       {line_of_no_field, "Subject: x\r\nno field\r\n\r\nx", 1},
@@ -92,7 +98,9 @@ TEST_CASE("ordinary messages have no mark") {
             "Subject: a\r\n b\r\nContent-Type: text/plain; charset=utf-8; (a comment) format=flowed\r\n\r\nbegin here"),
         std::string("Content-Transfer-Encoding: base64\r\nContent-Type: image/png; name=a.png\r\n"
                     "Content-Disposition: attachment;\r\n filename=a.png\r\n\r\nYWJj\r\nYQ==\r\n"),
-        mixed("image/png; name=\"a\";\r\n\tx-size=12", "x")}) {
+        mixed("image/png; name=\"a\";\r\n\tx-size=12", "x"),
+        mixed("text/plain; charset=\"utf-8\" (a comment) ;\r\n format=flowed;\r\n", "x"),
+        mixed("image/png; name=two words.png; x=y;", "x")}) {
     CAPTURE(message);
     CHECK(find_ambiguities(message, parse_mime(message)).text() == "");
   }

@@ -6,6 +6,7 @@
 #include "base/base64.hpp"
 #include "message/charset.hpp"
 #include "message/mime.hpp"
+#include "message/part_header.hpp"
 
 namespace facteur::message {
 namespace {
@@ -96,10 +97,13 @@ struct Cursor {
   }
 };
 
-Parameters read_parameters(Cursor cursor) {
+// `loose`: whether something stands where a ';' is due (RFC 2045 §5.1).
+Parameters read_parameters(Cursor cursor, bool* loose = nullptr) {
   Parameters list;
   while (list.size() < max_parameters) {
-    if (list.empty() || !cursor.parameter_follows()) cursor.skip_to_semicolon();
+    cursor.skip_blanks();
+    if (loose && !cursor.done() && cursor.peek() != ';') *loose = true;
+    if (!cursor.parameter_follows()) cursor.skip_to_semicolon();
     while (cursor.peek() == ';' || is_blank(cursor.peek())) ++cursor.at;
     if (cursor.done()) break;
     cursor.skip_blanks();
@@ -202,6 +206,11 @@ Parameters decoded_parameters(Parameters raw) {
 }
 
 std::optional<ContentType> parse_content_type(Bytes value) {
+  bool loose = false;
+  return parse_content_type(value, loose);
+}
+
+std::optional<ContentType> parse_content_type(Bytes value, bool& loose) {
   Cursor cursor{value};
   cursor.skip_blanks();
   const Bytes type = cursor.token("/;(\"");
@@ -212,7 +221,7 @@ std::optional<ContentType> parse_content_type(Bytes value) {
   const Bytes subtype = cursor.token("/;(\"");
   if (subtype.empty()) return std::nullopt;
   ContentType result{ascii::lower(type), ascii::lower(subtype), {}};
-  result.parameters = decoded_parameters(read_parameters(cursor));
+  result.parameters = decoded_parameters(read_parameters(cursor, &loose));
   return result;
 }
 

@@ -120,8 +120,9 @@ void interpret_header(Part& part, Bytes header, bool digest, Ambiguities& marks)
 }
 
 std::optional<ContentType> parse_content_type(Bytes value, Ambiguities& marks) {
-  auto type = parse_content_type(value);
-  if (!type) marks.add(Ambiguity::type_damaged);
+  bool loose = false;
+  auto type = parse_content_type(value, loose);
+  if (!type || loose) marks.add(Ambiguity::type_damaged);
   if (comment_in_type(value)) marks.add(Ambiguity::type_comment);
   // Names of files are folded in quotes every day; a boundary is read otherwise by those who keep the line end.
   if (folded_in_token(value, type && type->type == "multipart")) marks.add(Ambiguity::fold_in_token);
