@@ -93,6 +93,10 @@ class Finder {
   Finder(Bytes message, const PartTree& tree) : message_(message), tree_(tree), marks_(tree.ambiguities) {}
 
   Ambiguities find() {
+    const bool multipart =
+        std::ranges::any_of(tree_.parts, [](const Part& part) { return part.kind == Part::Kind::multipart; });
+    // A delimiter for those whose lines end with CR alone.
+    if (multipart && message_.find("\r--") != Bytes::npos) marks_.add(Ambiguity::bare_cr);
     for (const Part& part : tree_.parts) {
       if (part.kind == Part::Kind::multipart) look_around(part);
       if (part.kind == Part::Kind::leaf) look_inside(part);

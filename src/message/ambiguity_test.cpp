@@ -50,6 +50,7 @@ TEST_RFC("2046 §5.1.1", "every ambiguous form has its mark and its reading") {
       {type_damaged, mixed("multipart/mixed; charset=\"utf-8\"\r\n boundary=b", two_parts), 3},
       {type_damaged, mixed("multipart/mixed; charset=utf-8\r\n\tboundary=b", two_parts), 3},
       {type_damaged, mixed("multipart/mixed x; boundary=b", two_parts), 3},
+      {type_damaged, mixed("multi=part/mixed; boundary=b", two_parts), 1},
       {type_damaged, mixed("multipart/mixed; boundary=\"b\"c", two_parts), 3},
       {type_comment, mixed("multipart/(x)mixed; boundary=b", two_parts), 3},
       {two_encodings, "Content-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: 7bit\r\n\r\nYQ==", 1},
@@ -71,6 +72,8 @@ TEST_RFC("2046 §5.1.1", "every ambiguous form has its mark and its reading") {
       {line_of_no_field, "Subject: x\r\nno field\r\n\r\nx", 1},
       {fold_in_token, mixed("multi\r\n part/mixed; boundary=b", two_parts), 1},
       {bare_cr, "Subject: x\rContent-Type: text/html\r\n\r\nx", 1},
+      {bare_cr, mixed("multipart/mixed; boundary=b", "--b\r\n\r\none\r--b\r\r\ntwo\r\n--b--\r\n"), 2},
+      {bare_cr, mixed("multipart/mixed; boundary=b", "--b\r\n\r\none\r\n--b\rx\r\ntwo\r\n--b--\r\n"), 2},
       {nul, std::string("Subject: \0x\r\n\r\nx", 15), 1},
       {eight_bit_header, "Subject: \xe9\r\n\r\nx", 1},
       {byte_order_mark, "\xef\xbb\xbf" + mixed("multipart/mixed; boundary=b", two_parts), 3},
@@ -100,7 +103,9 @@ TEST_CASE("ordinary messages have no mark") {
                     "Content-Disposition: attachment;\r\n filename=a.png\r\n\r\nYWJj\r\nYQ==\r\n"),
         mixed("image/png; name=\"a\";\r\n\tx-size=12", "x"),
         mixed("text/plain; charset=\"utf-8\" (a comment) ;\r\n format=flowed;\r\n", "x"),
-        mixed("image/png; name=two words.png; x=y;", "x")}) {
+        mixed("image/png; name=two words.png; x=y;", "x"),
+        std::string("Content-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\n\ntwo\n--b--\n"),
+        mixed("multipart/mixed; boundary=b", "a\rb\r\n--b\r\n\r\none\r\n--\r\n--b--\r\n")}) {
     CAPTURE(message);
     CHECK(find_ambiguities(message, parse_mime(message)).text() == "");
   }

@@ -213,7 +213,11 @@ bool TreeBuilder::next_part() {
   }
   while (at_ < text_.size()) {
     const Bytes line = line_at(at_);
-    const auto found = line.starts_with("--") ? delimiter(line) : std::nullopt;
+    const bool dashes = line.starts_with("--");
+    // A reader for whom CR alone ends a line may see another delimiter, or one where there is none.
+    const std::size_t cr = dashes ? line.find('\r') : Bytes::npos;
+    if (cr != Bytes::npos && cr + 2 < line.size()) mark(Ambiguity::bare_cr);
+    const auto found = dashes ? delimiter(line) : std::nullopt;
     if (found) {
       const std::uint32_t container = open_[found->level].part;
       if (found->level + 1 < open_.size()) mark(Ambiguity::closed_from_outside);

@@ -122,7 +122,11 @@ void interpret_header(Part& part, Bytes header, bool digest, Ambiguities& marks)
 std::optional<ContentType> parse_content_type(Bytes value, Ambiguities& marks) {
   bool loose = false;
   auto type = parse_content_type(value, loose);
-  if (!type || loose) marks.add(Ambiguity::type_damaged);
+  const auto is_token = [](std::string_view text) {
+    return std::ranges::all_of(text,
+                               [](char c) { return is_token_character(c) && static_cast<unsigned char>(c) < 0x80; });
+  };
+  if (!type || loose || !is_token(type->type) || !is_token(type->subtype)) marks.add(Ambiguity::type_damaged);
   if (comment_in_type(value)) marks.add(Ambiguity::type_comment);
   // Names of files are folded in quotes every day; a boundary is read otherwise by those who keep the line end.
   if (folded_in_token(value, type && type->type == "multipart")) marks.add(Ambiguity::fold_in_token);

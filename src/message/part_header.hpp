@@ -14,8 +14,8 @@ void interpret_header(Part& part, Bytes header, bool digest, Ambiguities& marks)
 // As parse_content_type, with what is ambiguous in the value.
 std::optional<ContentType> parse_content_type(Bytes value, Ambiguities& marks);
 
-// As parse_content_type; `loose` becomes true where something stands between two parameters, or behind the type, that is
-// no ';' (RFC 2045 §5.1): others may see neither what stands there nor what comes behind it.
+// As parse_content_type; `loose` becomes true where something other than ';' stands between two parameters, or behind
+// the type (RFC 2045 §5.1): others may see neither what stands there nor what comes behind it.
 std::optional<ContentType> parse_content_type(Bytes value, bool& loose);
 
 // Parameters given twice, and charsets of RFC 2231 that hide what they say. Looks at the first hundred.
