@@ -111,4 +111,32 @@ std::optional<message::MailState> state_of_eml(std::string_view name) {
   return message::parse_maildir_name(":2," + std::string(letters)).state;
 }
 
+bool comes_before(std::string_view name, std::string_view other) {
+  const std::string_view whole = name;
+  const std::string_view whole_other = other;
+  // The digits in front, without zeros.
+  const auto take_number = [](std::string_view& text) {
+    const std::size_t zeros = std::min(text.find_first_not_of('0'), text.size());
+    text.remove_prefix(zeros);
+    const auto end = std::ranges::find_if_not(text, ascii::is_digit);
+    const std::string_view digits = text.substr(0, static_cast<std::size_t>(end - text.begin()));
+    text.remove_prefix(digits.size());
+    return digits;
+  };
+  while (!name.empty() && !other.empty()) {
+    if (ascii::is_digit(name[0]) && ascii::is_digit(other[0])) {
+      const std::string_view number = take_number(name);
+      const std::string_view other_number = take_number(other);
+      if (number.size() != other_number.size()) return number.size() < other_number.size();
+      if (number != other_number) return number < other_number;
+    } else {
+      if (name[0] != other[0]) return static_cast<unsigned char>(name[0]) < static_cast<unsigned char>(other[0]);
+      name.remove_prefix(1);
+      other.remove_prefix(1);
+    }
+  }
+  if (name.empty() && other.empty()) return whole < whole_other;
+  return name.empty();
+}
+
 }  // namespace facteur::cli

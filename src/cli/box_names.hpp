@@ -23,4 +23,8 @@ std::string mailbox_of_maildir_folder(std::string_view folder);
 std::string eml_name(unsigned long long number, const message::MailState& state);
 std::optional<message::MailState> state_of_eml(std::string_view name);
 
+// Whether a file of that name comes before another: numbers within names by their value, so that "9.eml" and
+// "1046.M9.x" come before "10.eml" and "1046.M10.x"; all else by octets. Zeros in front of a number count last.
+bool comes_before(std::string_view name, std::string_view other);
+
 }  // namespace facteur::cli

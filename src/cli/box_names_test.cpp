@@ -33,5 +33,25 @@ TEST_CASE("names of single messages say the flags") {
     CHECK_FALSE(state_of_eml(other));
 }
 
+TEST_CASE("files come in the order of the numbers in their names") {
+  for (const auto& [name, other] : {std::pair{"9.eml", "10.eml"},
+                                    {"1046.M9.x", "1046.M10.x"},
+                                    {"1046.M9.x", "1047.M1.x"},
+                                    {"999.M1.x", "1046.M1.x"},
+                                    {"a", "a1"},
+                                    {"a1", "ab"},
+                                    {"", "a"},
+                                    {"1", "01"},
+                                    {"007.a", "8"},
+                                    {"a\x7f", "\xc3\xa9"}}) {
+    CAPTURE(name);
+    CAPTURE(other);
+    const bool zeros = std::string_view(name) == "1";
+    CHECK(comes_before(name, other) != zeros);
+    CHECK(comes_before(other, name) == zeros);
+    CHECK_FALSE(comes_before(name, name));
+  }
+}
+
 }  // namespace
 }  // namespace facteur::cli

@@ -135,8 +135,8 @@ class FileLetters : public Letters {
         }
       }
     }
-    // In the order they came: names begin with the seconds.
-    std::ranges::sort(files_, {}, [](const fs::path& path) { return path.filename().string(); });
+    // In the order they came: names begin with the seconds, and go on with a number.
+    std::ranges::sort(files_, comes_before, [](const fs::path& path) { return path.filename().string(); });
   }
 
   bool next_of_mbox(Letter& into) {
@@ -230,7 +230,8 @@ class Finder {
     std::vector<fs::directory_entry> entries;
     std::error_code none;
     for (const auto& entry : fs::directory_iterator(folder, none)) entries.push_back(entry);
-    std::ranges::sort(entries, {}, [](const fs::directory_entry& entry) { return entry.path(); });
+    std::ranges::sort(entries, comes_before,
+                      [](const fs::directory_entry& entry) { return entry.path().filename().string(); });
     const bool inside = is_maildir(folder);
     for (const auto& entry : entries) {
       const std::string name = entry.path().filename().string();

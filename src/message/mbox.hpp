@@ -7,7 +7,8 @@
 //   mboxcl2  nothing is put in front; Content-Length alone tells where the message ends.
 //
 // What we write begins with a field X-Facteur-Fields: how many of the next fields were added, the dialect, and how many
-// octets of the file the message takes. With it every message comes back exactly, whatever stands in it.
+// octets of the file the message takes. With it every message comes back exactly, whatever stands in it: one with lines
+// ">From " is quoted as in mboxrd also in mboxo and mboxcl, and its mark says so.
 #pragma once
 
 #include <cstddef>

@@ -58,7 +58,7 @@ TEST_CASE("mbox: what was written comes back exactly, in the dialects that can, 
   state.add_keyword("$Forwarded");
   state.add_keyword("work");
   state.uidl = "42";
-  for (const auto dialect : {MboxDialect::mboxrd, MboxDialect::mboxcl2}) {
+  for (const auto dialect : {MboxDialect::mboxo, MboxDialect::mboxrd, MboxDialect::mboxcl, MboxDialect::mboxcl2}) {
     std::string file;
     for (const auto& message : odd_messages()) append_mbox(file, message, "jean@example.org", moment, state, dialect);
     append_mbox(file, odd_messages()[0], "", moment, {}, dialect);

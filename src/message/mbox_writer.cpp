@@ -49,6 +49,9 @@ std::string quoted(Bytes text, MboxDialect dialect) {
   return out;
 }
 
+// A line that begins with ">From ": in mboxo and mboxcl it looks like a quoted one.
+bool has_quoted_line(Bytes text) { return text.starts_with(">From ") || text.find("\n>From ") != Bytes::npos; }
+
 }  // namespace
 
 std::string_view name_of(MboxDialect dialect) { return names[static_cast<std::size_t>(dialect)]; }
@@ -101,14 +104,17 @@ void append_mbox(std::string& out, Bytes message, std::string_view sender, UtcTi
                  MboxDialect dialect) {
   const bool plain = has_only_crlf(message);
   const std::string_view line_end = plain ? "\n" : "\r\n";
-  const std::string text = quoted(plain ? lf_lines(message) : std::string(message), dialect);
+  std::string text = plain ? lf_lines(message) : std::string(message);
+  const bool quotes = dialect == MboxDialect::mboxo || dialect == MboxDialect::mboxcl;
+  const auto quoting = quotes && has_quoted_line(text) ? MboxDialect::mboxrd : dialect;
+  text = quoted(text, quoting);
   auto fields = write_state_fields(state, line_end);
   if (dialect == MboxDialect::mboxcl || dialect == MboxDialect::mboxcl2) {
     fields.text.append(fmt::format("Content-Length: {}{}", text.size() - header_length(text), line_end));
     ++fields.count;
   }
   out.append(postmark(sender, received)).append(line_end);
-  out.append(fmt::format("X-Facteur-Fields: {} {} {}{}", fields.count, name_of(dialect), text.size(), line_end));
+  out.append(fmt::format("X-Facteur-Fields: {} {} {}{}", fields.count, name_of(quoting), text.size(), line_end));
   out.append(fields.text).append(text);
   if (!text.ends_with('\n')) out.append(line_end);
   out.append(line_end);

@@ -5,12 +5,19 @@ import json
 import mailbox
 import os
 import pathlib
+import random
+import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 import harness
+
+# It would change all line ends to CRLF: octets travel as they are.
+imaplib.MapCRLF = re.compile(rb"(?!)")
 
 ODD = [
     b"Subject: plain\r\nFrom: a@b.example\r\nDate: Fri, 21 Nov 1997 09:55:06 -0600\r\n\r\nHello\r\n",
@@ -151,6 +158,61 @@ set read_only=yes
 
     def test_eml_round_trip(self):
         self.round_trip("dora", False, "--format", "eml")
+
+    def test_all_formats_keep_octets_of_any_kind(self):
+        """Messages of lines that formats of mailboxes stumble over, in every dialect, back octet for octet."""
+        chance = random.Random(7)
+        lines = [b"From ", b">From x", b">>From ", b"From a Sat Jan  3 01:05:34 1996", b"", b" ", b"Content-Length: 3",
+                 b"Status: RO", b"X-Facteur-Fields: Status", b"Lines: 1", b"\tx", b"--b", b"X-UID: 1", b"From: a@b",
+                 "été".encode(), b"\xe9\xff", b"x" * 1200, b".", b"begin 644 a", b"MIME-Version: 1.0"]
+        ends = [b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r"]
+        messages = []
+        for _ in range(40):
+            end = chance.choice(ends)
+            body = b"".join(chance.choice(lines) + (end if chance.random() < 0.9 else chance.choice(ends))
+                            for _ in range(chance.randrange(12)))
+            head = b"".join(chance.choice(lines[6:]) + end for _ in range(chance.randrange(4)))
+            messages.append(chance.choice([b"Subject: x" + end, b"", b"From x" + end]) + head + end + body)
+            if chance.random() < 0.3:
+                messages[-1] = messages[-1].rstrip(b"\r\n") or b"x"
+        self.add_account("hal")
+        imap = self.imap("hal")
+        imap.create("Odd")
+        for text in messages:
+            self.assertEqual(imap.append("Odd", "", None, text)[0], "OK")
+        imap.logout()
+        wanted = self.contents("hal")["Odd"]
+        self.assertEqual([octets for _, _, octets in wanted], messages)
+        ways = [("--dialect", dialect) for dialect in ("mboxo", "mboxrd", "mboxcl", "mboxcl2")]
+        for number, way in enumerate(ways + [("--format", "maildir"), ("--format", "eml")]):
+            with self.subTest(way=way):
+                target = self.folder / f"odd{number}"
+                self.server.facteur("export", self.server.address("hal"), target, *way)
+                self.add_account(f"hal{number}")
+                self.import_into(f"hal{number}", target)
+                self.assertEqual(self.contents(f"hal{number}")["Odd"], wanted)
+                self.assertEqual(self.import_into(f"hal{number}", target)["imported"], 0)
+
+    def add_account(self, name):
+        self.server.facteur("account", "add", self.server.address(name), stdin=harness.PASSWORD + "\n")
+
+    def test_an_import_that_is_killed_goes_on(self):
+        source = self.folder / "killed.mbox"
+        source.write_bytes(b"".join(b"From a@b Sat Jan  3 01:05:34 1996\nSubject: %d\n\n%s\n" % (n, b"a line\n" * 500)
+                                    for n in range(3_000)))
+        self.add_account("ida")
+        command = [harness.FACTEUR, "import", self.server.address("ida"), source, "--into", "INBOX", "-c", self.server.config]
+        stopped = 0
+        for wait in (0.05, 0.1, 0.2, 0.3):
+            running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(wait)
+            running.send_signal(signal.SIGKILL)
+            stopped += running.wait() == -signal.SIGKILL
+        self.assertGreater(stopped, 0)
+        told = json.loads(self.server.facteur(*command[1:-2], "--json"))
+        self.assertEqual(told["imported"] + told["known"], 3_000)
+        subjects = [row[2].split(b"\r\n", 1)[0] for row in self.contents("ida")["INBOX"]]
+        self.assertEqual(subjects, [b"Subject: %d" % n for n in range(3_000)])
 
     def test_quota_holds_for_an_import_and_can_be_ignored(self):
         source = self.folder / "many.mbox"
