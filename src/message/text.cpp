@@ -357,11 +357,17 @@ bool searchable_as_it_is(const Part& leaf, Bytes body) {
   constexpr std::array<std::string_view, 5> like_ascii = {"", "us-ascii", "utf-8", "iso-8859-1", "windows-1252"};
   if (std::ranges::none_of(like_ascii, [&](auto one) { return ascii::equal_ignoring_case(one, charset); }))
     return false;
-  // Without a way out of the loop it is done for many octets at once.
+  // Without a way out of the loops they look at many octets at once.
   const auto plain = [](unsigned char c) { return (c >= 0x20 && c < 0x7f) || c == '\t' || c == '\r' || c == '\n'; };
+  const auto is = [](char c, char wanted) { return static_cast<unsigned char>(c == wanted); };
   unsigned char other = 0;
   for (const char c : body) {
     other = static_cast<unsigned char>(other | static_cast<unsigned char>(!plain(static_cast<unsigned char>(c))));
+  }
+  // A CR alone becomes a line end, and what begins behind it may be a file.
+  const char* const octets = body.data();
+  for (std::size_t i = 1; i < body.size(); ++i) {
+    other = static_cast<unsigned char>(other | (is(octets[i - 1], '\r') > is(octets[i], '\n')));
   }
   return other == 0 && !has_embedded(body);
 }

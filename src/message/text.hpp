@@ -39,7 +39,7 @@ std::string searchable_text(Bytes message, const PartTree& tree, std::size_t mos
 // encoding count (part_header.hpp); `name`: file_name() of its header.
 std::string searchable_leaf(const Part& leaf, std::string_view name, Bytes body, std::size_t most);
 
-// Whether that is `body` itself, but for its line ends and `most`: plain text of ASCII without anything to decode.
+// Whether that is `body` itself, but for CRs at line ends and `most`: plain text of ASCII without anything to decode.
 bool searchable_as_it_is(const Part& leaf, Bytes body);
 
 // RFC 8970 §3.1: at most 200 characters of the shown text, one line, blanks squeezed, quoted lines and what follows the

@@ -151,8 +151,9 @@ TEST_CASE("a leaf that needs no decoding is its own text for search") {
     }
   }
   const std::string file = "begin 644 notes.txt\r\n+0V%T(&YA<\"!B960`\r\n`\r\nend\r\n";
-  for (const std::string& body : {std::string("caf\u00e9"), std::string("\x1b$B4A;z\x1b(B"), std::string("a\x7f"),
-                                  std::string("a\0b", 3), std::string("\x80"), file}) {
+  for (const std::string& body :
+       {std::string("caf\u00e9"), std::string("\x1b$B4A;z\x1b(B"), std::string("a\x7f"), std::string("a\0b", 3),
+        std::string("\x80"), file, std::string("begin 644 c\r\n#0V%T\rg"), std::string("a\rb")}) {
     CAPTURE(body);
     CHECK_FALSE(searchable_as_it_is(plain, body));
   }
