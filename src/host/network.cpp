@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <system_error>
 
 #include "host/address.hpp"
 #include "host/errors.hpp"
@@ -250,11 +251,29 @@ int Network::adopted_for(const Endpoint& endpoint) {
   return fd;
 }
 
+namespace {
+
+// What an operator does about a port that cannot be had.
+std::string why_not(int error) {
+  switch (error) {
+    case EADDRINUSE:
+      return ": another program is using it";
+    case EACCES:
+      return ": ports below 1024 need root or CAP_NET_BIND_SERVICE (setcap, or AmbientCapabilities of systemd)";
+    case EADDRNOTAVAIL:
+      return ": this machine does not have the address";
+    default:
+      return ": " + std::system_category().message(error);
+  }
+}
+
+}  // namespace
+
 Result<std::unique_ptr<world::Listener>> Network::listen(const Endpoint& endpoint) {
   Owned socket(adopted_for(endpoint));
   if (socket.get() < 0) socket = Owned(open_listener(endpoint));
   if (socket.get() < 0) {
-    return failure(Failure::Kind::permanent, "F-1067", "Cannot listen on " + to_string(endpoint),
+    return failure(Failure::Kind::permanent, "F-1067", "Cannot listen on " + to_string(endpoint) + why_not(errno),
                    system_error("listen", errno));
   }
   SocketAddress address;

@@ -422,6 +422,33 @@ TEST_CASE("sockets that another process opened are listened on, one for each sha
   stage.run(Scenario::run(stage, endpoint));
 }
 
+TEST_CASE("a port that cannot be had: the reason is said") {
+  struct Scenario {
+    static Task<void> run(Stage& stage, Endpoint taken) {
+      auto listener = stage.world->network.listen(taken);
+      REQUIRE(!listener);
+      CHECK(listener.error().text.ends_with(": another program is using it"));
+      listener = stage.world->network.listen({*IpAddress::parse("192.0.2.1"), 0});  // For documentation: nobody has it.
+      REQUIRE(!listener);
+      CHECK(listener.error().text.ends_with(": this machine does not have the address"));
+      co_return;
+    }
+  };
+  const int other = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in bound{};
+  bound.sin_family = AF_INET;
+  bound.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  REQUIRE(::bind(other, reinterpret_cast<sockaddr*>(&bound), sizeof bound) == 0);
+  REQUIRE(::listen(other, 1) == 0);
+  socklen_t length = sizeof bound;
+  REQUIRE(::getsockname(other, reinterpret_cast<sockaddr*>(&bound), &length) == 0);
+  Endpoint taken = any_port;
+  taken.port = ntohs(bound.sin_port);
+  Stage stage;
+  stage.run(Scenario::run(stage, taken));
+  ::close(other);
+}
+
 TEST_CASE("what still waits when the world stops is destroyed without a trace") {
   struct Scenario {
     static Task<void> wait_for_ever(Stage& stage, Ends ends) {

@@ -59,13 +59,6 @@ ListenerParameters::Protocol protocol_of(config::Listener::Protocol protocol) {
   return To::exchanger;
 }
 
-// What an operator does about a port that cannot be had.
-std::string advice(const Endpoint& endpoint) {
-  if (endpoint.port >= 1024) return "is another program using it?";
-  return "ports below 1024 need root or CAP_NET_BIND_SERVICE (setcap, or AmbientCapabilities of systemd), and nobody "
-         "else may use it";
-}
-
 directory::AuthenticatorSettings authenticator_settings(const config::Config& c) {
   return {c.directory.login_cache, c.limits.guesses_per_login, c.limits.guesses_per_network};
 }
@@ -240,8 +233,7 @@ Task<std::vector<std::string>> Server::Parts::listen(const config::Config& confi
     for (const auto& plan : wanted) {
       auto opened = own.take(plan);
       if (!opened && shard == 0) {
-        problems.push_back(fmt::format("{} ({}): {}; {}", plan->name, to_string(plan->endpoint), opened.error().text,
-                                       advice(plan->endpoint)));
+        problems.push_back(fmt::format("{}: {}", plan->name, opened.error().text));
       }
     }
     own.keep_only(wanted);
