@@ -217,6 +217,16 @@ std::string with_whole_time(Bytes text) {
   return out;
 }
 
+// The day of the week in another language, met in the wild: letters and a comma in front say nothing else.
+Bytes without_foreign_weekday(Bytes text) {
+  const auto is_letter = [](char c) { return ascii::is_alpha(c) || static_cast<unsigned char>(c) >= 0x80 || c == '.'; };
+  Bytes rest = text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+  const auto end = std::ranges::find_if_not(rest, is_letter);
+  if (end == rest.begin() || end == rest.end() || *end != ',') return text;
+  rest.remove_prefix(static_cast<std::size_t>(end - rest.begin()) + 1);
+  return rest;
+}
+
 bool take_word(Civil& civil, Bytes word) {
   const char first = word.front();
   if ((first == '+' || first == '-') && civil.has_time) {
@@ -260,7 +270,7 @@ Day day_of(UtcTime time, int offset_minutes) {
 }
 
 std::optional<ZonedTime> parse_date(Bytes value) {
-  value = value.substr(0, 1024);
+  value = without_foreign_weekday(value.substr(0, 1024));
   std::string whole;
   if (has_loose_time(value)) value = whole = with_whole_time(value);
   Civil civil;

@@ -29,6 +29,10 @@ TEST_RFC("5322 §4.3", "obsolete dates") {
   CHECK(iso("21 Nov 1997 09: GMT") == "none");
   CHECK(iso("21 Nov 1997 09(:55") == "none");
   CHECK(iso("021 Nov 1997 09:55:06 GMT") == "1997-11-21T09:55:06Z 0");  // Met in the wild.
+  CHECK(iso("vendredi, 21 Nov 1997 09:55:06 GMT") == "1997-11-21T09:55:06Z 0");
+  CHECK(iso(" \xd0\x9f\xd1\x82, 21 Nov 1997 09:55:06 GMT") == "1997-11-21T09:55:06Z 0");
+  CHECK(iso("on a vendredi, 21 Nov 1997 09:55:06 GMT") == "none");
+  CHECK(iso("vendredi,") == "none");
   CHECK(iso("032 Nov 1997 09:55:06 GMT") == "none");
   CHECK(iso("21 Nov 97 09:55:06 A") == "1997-11-21T09:55:06Z ?");
   CHECK(iso("21 Nov 97 09:55:06 XYZ") == "1997-11-21T09:55:06Z ?");

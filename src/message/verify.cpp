@@ -101,7 +101,9 @@ class Verifier {
     while (scanner.next(field)) {
       const std::size_t line = line_of(field.line);
       if (field.name.empty()) {
-        add(Weight::error, "not_a_field", line, field.whole.substr(0, field.whole.find('\r')));
+        const bool mbox = field.line == 0 && field.whole.starts_with("From ");
+        add(mbox ? Weight::note : Weight::error, mbox ? "mbox_line" : "not_a_field", line,
+            field.whole.substr(0, field.whole.find_first_of("\r\n")));
         continue;
       }
       const std::string name = ascii::lower(field.name);
@@ -158,7 +160,7 @@ class Verifier {
     while (count < 10'000 && scanner.next(address)) {
       if (address.kind != ListedAddress::Kind::mailbox) continue;
       ++count;
-      const std::string text = quoted_local(address.local) + "@" + address.domain;
+      const std::string text = quoted_local(address.local) + (address.domain.empty() ? "" : "@" + address.domain);
       if (!Address::parse(text)) add(Weight::error, "bad_address", line, text);
     }
     if (count == 0 && field.is("From")) add(Weight::error, "bad_address", line, ascii::trimmed(field.value));

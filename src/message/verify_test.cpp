@@ -27,8 +27,14 @@ TEST_RFC("5322 §3.6", "verify: fields that must be there, fields that may be th
   CHECK(names("Subject: x\r\n\r\n") == "no_date no_from no_message_id ");
   CHECK(names(start + "Subject: x\r\nsubject: y\r\n\r\n") == "field_twice:subject@5 ");
   CHECK(names(start + "no field\r\n\r\n").find("not_a_field:no field@4") != std::string::npos);
+  CHECK(names(start + "no field\n\n").find("not_a_field:no field@4") != std::string::npos);
+  // Of a message cut out of an mbox file.
+  const std::string cut = "From a@b Sat Jan  3 01:05:34 1996\n" + start + "\r\n";
+  CHECK(names(cut).find("mbox_line") != std::string::npos);
+  CHECK(names(cut).find("not_a_field") == std::string::npos);
+  CHECK(names(start + "From here on\r\n\r\n").find("not_a_field") != std::string::npos);
   CHECK(names("Date: yesterday\r\nFrom: nobody\r\nMessage-ID: none\r\n\r\n") ==
-        "bad_date:yesterday@1 bad_address:nobody@@2 bad_message_id:none@3 ");
+        "bad_date:yesterday@1 bad_address:nobody@2 bad_message_id:none@3 ");
 }
 
 TEST_RFC("5322 §2.3", "verify: line ends, long lines, NUL") {

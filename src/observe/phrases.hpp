@@ -427,6 +427,8 @@ inline constexpr Phrase all_phrases[] = {
      "{} contient {} comptes, {} messages ({} Mio), {} dans la file ; {} illisibles"},
     {"verify.line", "line {}", "ligne {}"},
     {"verify.line_too_long", "A line of more than 998 octets", "Une ligne de plus de 998 octets"},
+    {"verify.mbox_line", "In front stands the line of an mbox file, which is no part of the message",
+     "En tête se trouve la ligne d'un fichier mbox, qui ne fait pas partie du message"},
     {"verify.no_body", "No blank line ends the header", "Aucune ligne vide ne termine l'en-tête"},
     {"verify.no_date", "The Date field is missing", "Le champ Date manque"},
     {"verify.no_from", "The From field is missing", "Le champ From manque"},
