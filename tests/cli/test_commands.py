@@ -299,7 +299,7 @@ class CommandsTest(unittest.TestCase):
             taken.listen()
             done = subprocess.run([FACTEUR, "serve", "-c", str(self.config)], capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 1)
-        self.assertIn(f"exchanger-{self.port} (127.0.0.1:{self.port})", done.stderr)
+        self.assertIn(f"exchanger-{self.port}: Cannot listen on 127.0.0.1:{self.port}: another program is using it", done.stderr)
 
     def test_the_demonstration_brings_its_letter_home_and_leaves_nothing(self):
         temporary = self.home / "tmp"
