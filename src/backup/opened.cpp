@@ -108,6 +108,9 @@ Result<bool> OpenedBackup::exists(std::string_view path) {
 store::EngineParameters reading(store::EngineParameters parameters) {
   parameters.sizes.ballast_bytes = 0;
   parameters.sizes.zero_fill = false;
+  // The index is made anew and thrown away: larger pieces of it are merged less often.
+  parameters.sizes.rocksdb.write_buffer_bytes = 64 << 20;
+  parameters.sizes.index_stays = false;
   parameters.interval = 24h * 365;
   return parameters;
 }

@@ -1,5 +1,6 @@
 // `facteur verify`: is the backup whole, and does it give back what it should?
 #include <boost/json.hpp>
+#include <future>
 
 #include "cli/backup.hpp"
 #include "cli/backup_folder.hpp"
@@ -58,20 +59,19 @@ int verify(const Context& context, const VerifyOptions& options) {
     progress.add(0, octets);
     return {};
   };
-  const auto findings = backup::check(*folder.repository, pace);
+  // Two pieces of work that need nothing of each other: checksums of the files, and what the store makes of them.
+  auto checking = std::async(std::launch::async, [&] { return backup::check(*folder.repository, pace); });
+  const auto* generation = folder.generation(context, options.at);
+  Result<Contents> contents;
+  if (generation) contents = look_into(*folder.repository, *generation, options.scratch);
+  const auto findings = checking.get();
   if (!findings) {
     complain_of(findings.error());
     return ExitCode::failed;
   }
-  const auto* generation = folder.generation(context, options.at);
-  if (!generation) {
+  if (!generation || !contents) {
     for (const auto& finding : *findings) complain(context.say("verify.finding", {finding.file, finding.why}));
-    return ExitCode::failed;
-  }
-  const auto contents = look_into(*folder.repository, *generation, options.scratch);
-  if (!contents) {
-    for (const auto& finding : *findings) complain(context.say("verify.finding", {finding.file, finding.why}));
-    complain_of(contents.error());
+    if (generation) complain_of(contents.error());
     return ExitCode::failed;
   }
   tell(context, *folder.repository, *generation, *findings, *contents, progress);

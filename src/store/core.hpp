@@ -76,6 +76,7 @@ class Core {
   Result<void> admit(const Submission& submission) const;
   Result<std::optional<Content>> content(const BlobId& id);
   std::string place_of(const BlobId& id) const;
+  static std::string place_of(const Location& location);
   Result<std::optional<Content>> content_near(const BlobId& id, Bytes hint);
   Engine::Health health() const;
   bool index_behind() const;  // More waits for the index than the next start should replay.

@@ -95,8 +95,12 @@ Result<std::optional<Content>> Core::content(const BlobId& id) {
 std::string Core::place_of(const BlobId& id) const {
   const auto value = index->latest().get(blob_key(id));
   const auto location = value && *value ? decode_location(**value) : std::nullopt;
-  if (!location || location->pieces.size() != 1) return {};
-  const Piece& piece = location->pieces.front();
+  return location ? place_of(*location) : std::string();
+}
+
+std::string Core::place_of(const Location& location) {
+  if (location.pieces.size() != 1) return {};
+  const Piece& piece = location.pieces.front();
   return Key().u32(piece.at.segment).u32(piece.at.offset).u32(piece.length).take();
 }
 

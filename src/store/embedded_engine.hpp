@@ -40,6 +40,7 @@ struct EngineSizes {
   std::uint64_t ballast_bytes = 160 << 20;  // Kept back for deletions when the disk is full; 0: none.
   std::uint64_t low_space_bytes = 1 << 30;  // Health::low_space below this or 5 % of the disk, whichever is smaller.
   bool zero_fill = true;                    // Write segments with zeros ahead: syncs are faster.
+  bool index_stays = true;  // False: nobody opens it again, so it is not flushed at the start and at the end.
   RocksdbSizes rocksdb;
   unsigned map_persist_one_in = 16;  // IndexKind::map: one apply in so many writes it out.
 };

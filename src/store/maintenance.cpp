@@ -250,6 +250,7 @@ Task<void> run_background(std::shared_ptr<Core> core, Background& background) {
 
 Task<void> settle(std::shared_ptr<Core> core) {
   static_cast<void>(report(*core, "store_marker_failed", co_await mark(core)));
+  if (!core->parameters.sizes.index_stays) co_return;
   auto flush = [core] { return flush_index(*core); };
   auto flushed = co_await on_pool(core, std::move(flush));
   static_cast<void>(report(*core, "store_flush_failed", std::move(flushed)));

@@ -211,7 +211,7 @@ class Start {
     core_->index = std::move(*opened);
     if (auto restored = restore(*make); !restored) return restored;
     // Until it is on disk the mark stays: what is there of it is not to be trusted.
-    if (!core_->index->flush()) return {};
+    if (!core_->parameters.sizes.index_stays || !core_->index->flush()) return {};
     note_flushed();
     if (marked && *marked) static_cast<void>(disk_.remove(rebuild_path));
     return {};
