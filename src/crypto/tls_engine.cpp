@@ -183,7 +183,9 @@ Result<TlsEngine::Step> TlsEngine::handshake(Bytes given, Room output) {
   engine.output = output;
   engine.produced = 0;
   ERR_clear_error();
-  return engine.step(SSL_do_handshake(engine.ssl.get()), given, 0);
+  const int result = SSL_do_handshake(engine.ssl.get());
+  if (result > 0) engine.alpn = {};  // Agreed on: idle connections hold no list.
+  return engine.step(result, given, 0);
 }
 
 Result<TlsEngine::Step> TlsEngine::read(Bytes given, Room plain, Room output) {

@@ -147,7 +147,7 @@ class Stage {
                                          .plaintext_login = false,
                                          .hostname = "mx.t.example"},
                             .tls = nullptr,
-                            .secured = std::nullopt,
+                            .secured = nullptr,
                             .scope = scope_,
                             .drain = nullptr};
       next_ += messages_each;

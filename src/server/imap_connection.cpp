@@ -40,6 +40,7 @@ ImapConnection::ImapConnection(const ImapDoors& doors, const config::Limits& lim
       session_(session_parameters(connection_), doors_.clock.now()),
       login_(doors_.authenticator, connection_.stream->peer().address),
       began_(doors_.clock.now()) {
+  connection_.secured.reset();  // All that was to be known of it is known.
   if (connection_.drain == nullptr) return;
   draining_ = connection_.drain->fired();
   if (draining_) {
@@ -59,7 +60,7 @@ ImapConnection::~ImapConnection() {
 imap::ServerParameters ImapConnection::session_parameters(const Connection& connection) {
   imap::ServerParameters parameters;
   parameters.hostname = connection.listener.hostname;
-  parameters.tls = connection.secured.has_value();
+  parameters.tls = connection.secured != nullptr;
   parameters.starttls = connection.tls != nullptr && !parameters.tls;
   parameters.plaintext_login = connection.listener.plaintext_login;
   parameters.mechanisms = offered_mechanisms(doors_.authenticator);
@@ -180,7 +181,8 @@ Task<void> ImapConnection::log_in(imap::Authenticate& ask) {
     session_.login_refused(false, {});
   } else {
     account_ = **account;
-    connection_.scope = connection_.scope.with("login", name);
+    const auto scope = connection_.scope.with("login", name);
+    connection_.scope = scope;  // A copy: it holds no room for more, and stays as long as the connection.
     connection_.scope.event("imap_login_finished").field("account", account_.value).field("mechanism", mechanism);
     connection_.prove();
     session_.logged_in();

@@ -54,7 +54,7 @@ Task<void> Stage::serve(std::unique_ptr<world::Stream> stream) {
   Connection connection{.stream = std::move(stream),
                         .listener = std::move(parameters),
                         .tls = nullptr,
-                        .secured = std::nullopt,
+                        .secured = nullptr,
                         .scope = observe::Scope(world.events),
                         .drain = drains_.back().get()};
   co_await service->serve(std::move(connection));

@@ -82,8 +82,17 @@ struct ShardListeners::Open {
   bool served = false;                          // Its service has it, and hears the drain.
   std::uint64_t number = 0;                     // Of all connections of this shard.
   std::list<Open*>::iterator among_unproven{};  // End: not there.
+  // What its events say of it.
+  std::string trace;
+  Endpoint peer;
+  Instant start;
 
-  Open(ShardListeners& listeners, ConnectionBudget::Ticket place) : owner(listeners), ticket(std::move(place)) {
+  Open(ShardListeners& listeners, ConnectionBudget::Ticket place, const Endpoint& from)
+      : owner(listeners),
+        ticket(std::move(place)),
+        trace(owner.new_trace()),
+        peer(from),
+        start(owner.doors_.clock.now()) {
     number = ++owner.numbered_;
     owner.open_.insert(this);
     among_unproven = owner.unproven_.insert(owner.unproven_.end(), this);
@@ -195,16 +204,24 @@ Task<void> ShardListeners::serve(std::shared_ptr<const ListenerPlan> plan, std::
     co_await turn_away(*plan, std::move(stream));
     co_return;
   }
-  const Instant start = doors_.clock.now();
-  Open open(*this, std::move(*ticket));
-  const observe::Scope scope = scope_of(*plan, stream->peer());
+  // All that is kept here is kept as long as the connection is there: of a hundred thousand of them, most are idle.
+  Open open(*this, std::move(*ticket), stream->peer());
   std::exception_ptr bug;
   try {
-    co_await serve_admitted(*plan, open, std::move(stream), scope);
+    auto connection = connection_of(*plan, open, std::move(stream));
+    const bool ready = !plan->parameters.implicit_tls || co_await shake_hands(*plan, *connection);
+    if (ready) {
+      open.served = true;
+      co_await begin(*plan->service, std::move(connection));
+    }
   } catch (const std::exception&) {
     bug = std::current_exception();  // Our own error ends this session and no other.
   }
-  report_finished(*plan, scope, start, bug);
+  report_finished(*plan, open, bug);
+}
+
+Task<void> ShardListeners::begin(Service& service, std::unique_ptr<Connection> connection) {
+  return service.serve(std::move(*connection));
 }
 
 // Functions of their own, so that what they need is not part of the frame every idle connection keeps.
@@ -215,35 +232,30 @@ void ShardListeners::report_refused(const ListenerPlan& plan, const Endpoint& pe
       .field("peer", to_string(peer));
 }
 
-observe::Scope ShardListeners::scope_of(const ListenerPlan& plan, const Endpoint& peer) {
-  return scope_.with("trace", new_trace()).with("listener", plan.name).with("peer", to_string(peer));
+observe::Scope ShardListeners::scope_of(const ListenerPlan& plan, const Open& open) const {
+  return scope_.with("trace", open.trace).with("listener", plan.name).with("peer", to_string(open.peer));
 }
 
-void ShardListeners::report_finished(const ListenerPlan& plan, const observe::Scope& scope, Instant start,
-                                     const std::exception_ptr& bug) const {
+void ShardListeners::report_finished(const ListenerPlan& plan, const Open& open, const std::exception_ptr& bug) const {
+  const auto scope = scope_of(plan, open);
   if (bug) scope.event("session_bug_caught").level(observe::Level::error).field("what", what_was_thrown(bug));
   scope.event("connection_finished")
       .level(is_ours(plan.parameters.protocol) ? observe::Level::debug : observe::Level::info)
       .field("protocol", protocol_name(plan.parameters.protocol))
-      .field("duration_ms", (doors_.clock.now() - start) / 1ms);
+      .field("duration_ms", (doors_.clock.now() - open.start) / 1ms);
 }
 
-Task<void> ShardListeners::serve_admitted(const ListenerPlan& plan, Open& open, std::unique_ptr<world::Stream> stream,
-                                          observe::Scope scope) {
-  Connection connection{std::make_unique<TrackedStream>(std::move(stream), open),
-                        plan.parameters,
-                        {},
-                        {},
-                        scope,
-                        &open.drain,
-                        &open.proven};
-  if (plan.offer_tls) connection.tls = doors_.tls();
-  if (plan.parameters.implicit_tls) {
-    const bool secured = co_await shake_hands(plan, connection);
-    if (!secured) co_return;
-  }
-  open.served = true;
-  co_await plan.service->serve(std::move(connection));
+std::unique_ptr<Connection> ShardListeners::connection_of(const ListenerPlan& plan, Open& open,
+                                                          std::unique_ptr<world::Stream> stream) {
+  auto connection = std::make_unique<Connection>(Connection{std::make_unique<TrackedStream>(std::move(stream), open),
+                                                            plan.parameters,
+                                                            {},
+                                                            {},
+                                                            scope_of(plan, open),
+                                                            &open.drain,
+                                                            &open.proven});
+  if (plan.offer_tls) connection->tls = doors_.tls();
+  return connection;
 }
 
 Task<bool> ShardListeners::shake_hands(const ListenerPlan& plan, Connection& connection) {
@@ -255,7 +267,7 @@ Task<bool> ShardListeners::shake_hands(const ListenerPlan& plan, Connection& con
     co_return false;
   }
   connection.stream = std::move(secured->stream);
-  connection.secured = std::move(secured->summary);
+  connection.secured = std::make_unique<crypto::TlsSummary>(std::move(secured->summary));
   co_return true;
 }
 

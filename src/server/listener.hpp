@@ -67,18 +67,19 @@ class ShardListeners {
 
   Task<void> accept_all(Socket& socket);
   Task<void> serve(std::shared_ptr<const ListenerPlan> plan, std::unique_ptr<world::Stream> stream);
-  Task<void> serve_admitted(const ListenerPlan& plan, Open& open, std::unique_ptr<world::Stream> stream,
-                            observe::Scope scope);
-  Task<bool> shake_hands(const ListenerPlan& plan, Connection& connection);  // False: reported, and over.
+  // Neither inline, like turn_away(): what they need must go when they end, not be a part of the frame that stays.
+  [[gnu::noinline]] static Task<void> begin(Service& service, std::unique_ptr<Connection> connection);
+  std::unique_ptr<Connection> connection_of(const ListenerPlan& plan, Open& open,
+                                            std::unique_ptr<world::Stream> stream);
+  [[gnu::noinline]] Task<bool> shake_hands(const ListenerPlan& plan, Connection& connection);  // False: it is over.
   void report_refused(const ListenerPlan& plan, const Endpoint& peer) const;
-  observe::Scope scope_of(const ListenerPlan& plan, const Endpoint& peer);
-  void report_finished(const ListenerPlan& plan, const observe::Scope& scope, Instant start,
-                       const std::exception_ptr& bug) const;
+  observe::Scope scope_of(const ListenerPlan& plan, const Open& open) const;
+  void report_finished(const ListenerPlan& plan, const Open& open, const std::exception_ptr& bug) const;
   std::expected<ConnectionBudget::Ticket, ConnectionBudget::Refusal> place_for(const ListenerPlan& plan,
                                                                                const IpAddress& from);
   bool end_oldest_unproven();
   Task<void> close_later(std::uint64_t number);
-  Task<void> turn_away(const ListenerPlan& plan, std::unique_ptr<world::Stream> stream);
+  [[gnu::noinline]] Task<void> turn_away(const ListenerPlan& plan, std::unique_ptr<world::Stream> stream);
   std::string new_trace();
 
   Doors doors_;

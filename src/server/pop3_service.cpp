@@ -123,7 +123,7 @@ class Pop3Connection {
 pop3::ServerParameters Pop3Connection::session_parameters() {
   pop3::ServerParameters parameters;
   parameters.hostname = connection_.listener.hostname;
-  parameters.tls = connection_.secured.has_value();
+  parameters.tls = connection_.secured != nullptr;
   parameters.stls = connection_.tls != nullptr && !parameters.tls;
   parameters.plaintext_login = connection_.listener.plaintext_login;
   parameters.mechanisms = offered_mechanisms(doors_.authenticator);

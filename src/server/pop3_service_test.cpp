@@ -95,7 +95,7 @@ struct Stage {
     Connection connection{.stream = std::move(stream),
                           .listener = std::move(parameters),
                           .tls = nullptr,
-                          .secured = std::nullopt,
+                          .secured = nullptr,
                           .scope = observe::Scope(world.events),
                           .drain = drains.back().get()};
     co_await service->serve(std::move(connection));

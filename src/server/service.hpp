@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "base/task.hpp"
@@ -28,7 +27,7 @@ struct Connection {
   std::unique_ptr<world::Stream> stream;
   ListenerParameters listener;
   std::shared_ptr<const crypto::TlsServerContext> tls;  // For STARTTLS; null: it is not offered.
-  std::optional<crypto::TlsSummary> secured;            // Implicit TLS: the listener has shaken hands already.
+  std::unique_ptr<crypto::TlsSummary> secured;          // Implicit TLS: the listener has shaken hands already.
   observe::Scope scope;                                 // Carries trace id, peer, listener.
   Wakeup* drain;                                        // Fires when the server stops: say 421 or BYE, and end.
   // Set once the client has logged in or handed a message over: until then it is the first to go when places run out.

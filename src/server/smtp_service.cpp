@@ -39,7 +39,7 @@ smtp::ServerParameters parameters_for(const Manners& manners, const Connection& 
   if (!manners.smtp.banner.empty()) p.banner = manners.smtp.banner;
   p.lmtp = connection.listener.protocol == Protocol::lmtp;
   p.starttls = connection.tls != nullptr;
-  p.tls = connection.secured.has_value();
+  p.tls = connection.secured != nullptr;
   if (connection.listener.protocol == Protocol::submission) {
     p.authentication_required = true;
     p.plaintext_login = connection.listener.plaintext_login;

@@ -101,7 +101,7 @@ struct Life {
                                          .plaintext_login = plaintext_login,
                                          .hostname = "mx.t.example"},
                             .tls = certificate(),
-                            .secured = std::nullopt,
+                            .secured = nullptr,
                             .scope = observe::Scope(world.events),
                             .drain = bells.back().get()};
       tasks.start(service->serve(std::move(connection)));

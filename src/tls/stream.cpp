@@ -83,7 +83,13 @@ class EncryptedStream final : public world::Stream {
   Result<Step> call(Call what, Room room);
   Task<Result<bool>> fill(Instant deadline, Wakeup* wakeup);
   Task<Result<void>> flush(Instant deadline);
-  Task<Result<void>> flush_in_turn(Instant deadline);
+  // Not inline: its frame must not be a part of that of readable(), which idle connections keep.
+  [[gnu::noinline]] Task<Result<void>> flush_in_turn(Instant deadline);
+  bool sending() const { return sending_ && sending_->taken(); }
+  Turn& turn() {
+    if (!sending_) sending_ = std::make_unique<Turn>();
+    return *sending_;
+  }
   Task<void> say_goodbye();
 
   std::unique_ptr<world::Stream> below_;
@@ -93,7 +99,8 @@ class EncryptedStream final : public world::Stream {
   std::size_t begin_ = 0, end_ = 0;
   // Made by the engine outside of write(): handshake, key update, alerts. Goes out before anything encrypted later.
   std::string urgent_;
-  Turn sending_;
+  // There while somebody sends; idle connections hold none. Held by who takes it from turn().
+  std::unique_ptr<Turn> sending_;
   Instant deadline_;  // Of the latest operation: what end() has no deadline of its own for.
   bool established_ = false, ending_ = false, write_failed_ = false;
   TaskGroup background_;  // Last: it goes first.
@@ -154,8 +161,8 @@ Task<Result<void>> EncryptedStream::flush(Instant deadline) {
 
 // For the reading side: if a write is under way, that sends what is urgent.
 Task<Result<void>> EncryptedStream::flush_in_turn(Instant deadline) {
-  if (urgent_.empty() || sending_.taken()) co_return Result<void>{};
-  const auto turn = co_await sending_.take();
+  if (urgent_.empty() || sending()) co_return Result<void>{};
+  const auto held = co_await turn().take();
   co_return co_await flush(deadline);
 }
 
@@ -180,11 +187,14 @@ Task<Result<bool>> EncryptedStream::readable(Instant deadline, Wakeup* wakeup) {
     if (wakeup && wakeup->fired()) co_return true;
     if (engine_->pending() > 0) co_return false;
     // Only a record's decryption tells whether it holds octets for us (and not a ticket or a key update).
-    auto step = call(Call::peek, {});
-    auto flushed = co_await flush_in_turn(deadline);
-    if (!step) co_return failed(step);
-    if (!flushed) co_return failed(flushed);
-    if (step->next != Step::Next::want_input) co_return false;
+    {
+      auto step = call(Call::peek, {});
+      auto flushed = co_await flush_in_turn(deadline);
+      if (!step) co_return failed(step);
+      if (!flushed) co_return failed(flushed);
+      if (step->next != Step::Next::want_input) co_return false;
+    }
+    if (!sending()) sending_.reset();
     auto filled = co_await fill(deadline, wakeup);
     if (!filled) co_return failed(filled);
   }
@@ -210,7 +220,7 @@ Task<Result<void>> EncryptedStream::write(Bytes bytes, Instant deadline) {
 }
 
 Task<Result<void>> EncryptedStream::write(std::span<const Bytes> pieces, Instant deadline) {
-  const auto turn = co_await sending_.take();
+  const auto held = co_await turn().take();
   deadline_ = deadline;
   Plaintext plaintext(pieces);
   Buffer buffer;
@@ -238,7 +248,7 @@ Task<Result<void>> EncryptedStream::write(std::span<const Bytes> pieces, Instant
 }
 
 Task<void> EncryptedStream::say_goodbye() {
-  const auto turn = co_await sending_.take();
+  const auto held = co_await turn().take();
   if (!write_failed_) {
     std::array<char, 256> output;
     auto step = engine_->close_notify(output);
