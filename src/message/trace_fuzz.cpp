@@ -10,7 +10,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
   using namespace facteur::message;
   const auto trace = analyse_trace(std::string_view(reinterpret_cast<const char*>(bytes), count));
   const std::string json = write_trace_json(trace);
-  if (!is_utf8(json) || json.contains("\\u000a")) std::abort();  // No value has a line end, which could forge lines.
+  if (!is_utf8(json)) std::abort();
+  for (std::size_t i = 0; i < json.size(); i += json[i] == '\\' ? 2 : 1) {
+    if (std::string_view(json).substr(i).starts_with("\\u000a")) std::abort();  // A line end could forge lines.
+  }
   for (const auto& text : {write_trace(trace, Language::english), write_trace(trace, Language::french), json}) {
     for (const char c : text) {
       if (facteur::ascii::is_control(c) && c != '\n') std::abort();
