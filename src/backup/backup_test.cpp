@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "backup/opened.hpp"
+#include "store/folders.hpp"
 #include "store/format.hpp"
 #include "store/key.hpp"
 #include "store/worlds_test.hpp"
@@ -297,9 +298,17 @@ TEST_CASE("backup: Restored, it is a data folder; into one that is not empty not
     REQUIRE_MESSAGE(copy.running(), copy.why());
     CHECK(copy.engine().instance() == world.engine().instance());
     CHECK(data.content("restored/etc/keys/mx.pem") == "a key");
+    CHECK(data.exists(store::restored_mark).value_or(false));
     for (std::uint32_t i = 0; i < 40; ++i) CHECK(copy.engine().latest().get(Key('k').u32(i))->has_value());
     if (k > 0 && whole) break;
   }
+  // Broken off, and said otherwise in the next run.
+  sim::Disk moved(8);
+  REQUIRE(moved.create_directory("restoring"));
+  REQUIRE(write_whole(moved, "restoring/restored", {}));
+  REQUIRE(restore(*repository, *repository->find(""), moved, unhurried, Since::moved));
+  CHECK(moved.exists("log").value_or(false));
+  CHECK(!moved.exists(store::restored_mark).value_or(true));
   sim::Disk used(7);
   REQUIRE(used.create_directory("mail"));
   const auto refused = restore(*repository, *repository->find(""), used, unhurried);

@@ -5,6 +5,7 @@
 
 #include "backup/repository.hpp"
 #include "base/base64.hpp"
+#include "store/folders.hpp"
 #include "store/format.hpp"
 
 namespace facteur::backup {
@@ -136,7 +137,7 @@ Result<bool> restorable_to(world::Disk& target) {
 }
 
 Result<std::vector<Finding>> restore(const Repository& repository, const Generation& generation, world::Disk& target,
-                                     const Pace& pace) {
+                                     const Pace& pace, Since since) {
   auto fits = restorable_to(target);
   if (!fits) return failed(fits);
   if (!*fits) return failure(Failure::Kind::refused, "F-8005", "The data folder is not empty", target.root());
@@ -148,6 +149,12 @@ Result<std::vector<Finding>> restore(const Repository& repository, const Generat
   }
   for (const auto& file : generation.manifest.files) {
     if (auto put = put_file(repository, file, target, findings); !put) return failed(put);
+  }
+  const std::string mark = std::string(unfinished) + std::string(store::restored_mark.substr(3));
+  if (since == Since::lost) {
+    if (auto marked = write_whole(target, mark, {}); !marked) return failed(marked);
+  } else if (target.exists(mark).value_or(false)) {  // Of a run that was broken off.
+    if (auto removed = target.remove(mark); !removed) return failed(removed);
   }
   if (auto synced = target.sync_directory(unfinished); !synced) return failed(synced);
   if (auto named = target.rename(unfinished, "log"); !named) return failed(named);

@@ -97,9 +97,13 @@ Result<std::vector<Finding>> check(const Repository& repository, const Pace& pac
 // kind "data", and the others (configuration, certificates, keys) in the folder restored_folder, under their old paths:
 // what stands there now is not ours to replace. The log appears last, at once. What does not fit its checksum is there
 // all the same, and told: a store keeps its damaged records apart.
+//
+// Clients may have seen more than the backup knows: the folder is marked (store/folders.hpp), and its mailboxes are
+// numbered anew before anybody uses them; unless the server has not run since the backup (`moved`).
 inline constexpr std::string_view restored_folder = "restored";
+enum class Since : std::uint8_t { lost, moved };
 Result<std::vector<Finding>> restore(const Repository& repository, const Generation& generation, world::Disk& target,
-                                     const Pace& pace);
+                                     const Pace& pace, Since since = Since::lost);
 Result<bool> restorable_to(world::Disk& target);  // Empty, or left by a run that was broken off.
 
 // The octets of a file entry. They do not fit the checksum: file_is_damaged.

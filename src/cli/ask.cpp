@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cli/control_socket.hpp"
+#include "cli/restored.hpp"
 #include "cli/site.hpp"
 #include "config/load.hpp"
 #include "directory/store_directory.hpp"
@@ -61,6 +62,16 @@ Task<void> ask_once(Line& line, const std::string& request, std::string& reply) 
   if (answer) reply = std::move(answer->json);
 }
 
+Task<void> settle_and_talk(host::World& world, store::EmbeddedEngine& engine, const config::Config& config,
+                           const Talk& talk, Result<void>& settled) {
+  settled = co_await settle_restored(world, *world.disk, engine);
+  if (settled) {
+    co_await talk_with(world, engine, config, talk);
+  } else {
+    co_await engine.close();
+  }
+}
+
 Result<void> talk_to_store(const config::Config& config, const Talk& talk) {
   SiteOptions options;
   options.log.least = observe::Level::warning;
@@ -71,9 +82,10 @@ Result<void> talk_to_store(const config::Config& config, const Talk& talk) {
   if (!world) return failed(world);
   auto engine = open_store(**world, *(*world)->disk, config, observe::Scope((*world)->log));
   if (!engine) return failed(engine);
-  run_to_end(**world, talk_with(**world, **engine, config, talk));
+  Result<void> settled;
+  run_to_end(**world, settle_and_talk(**world, **engine, config, talk, settled));
   engine->reset();
-  return {};
+  return settled;
 }
 
 }  // namespace

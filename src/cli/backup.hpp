@@ -28,7 +28,8 @@ int verify(const Context& context, const VerifyOptions& options);
 struct RestoreOptions {
   std::string folder;
   std::string at;
-  std::string to;  // A data folder that is empty or not there.
+  std::string to;      // A data folder that is empty or not there.
+  bool moved = false;  // The server has not run since: clients have seen nothing that the backup does not know.
 };
 int restore(const Context& context, const RestoreOptions& options);
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "cli/restored.hpp"
 #include "cli/site.hpp"
 #include "config/load.hpp"
 #include "directory/store_directory.hpp"
@@ -106,6 +107,11 @@ Result<void> count(const directory::Directory& directory, const mailbox::Mailbox
 
 Task<void> look(host::World& world, store::EmbeddedEngine& engine, const config::Config& config, bool thorough,
                 Result<Contents>& out) {
+  if (auto settled = co_await settle_restored(world, *world.disk, engine); !settled) {
+    out = failed(settled);
+    co_await engine.close();
+    co_return;
+  }
   {
     const observe::Scope scope(world.log);
     directory::StoreDirectory directory(engine, world.shards, world.random, server::directory_settings(config));

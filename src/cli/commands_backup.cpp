@@ -39,6 +39,7 @@ void add_backup_commands(CommandLine& line) {
   restore_it->add_option("folder", back->folder, line.say("help.backup.folder"))->required();
   restore_it->add_option("--at", back->at, line.say("help.backup.at"));
   auto* to = restore_it->add_option("--to", back->to, line.say("help.restore.to"));
+  restore_it->add_flag("--moved", back->moved, line.say("help.restore.moved"))->needs(to);
   const auto of_mail = [&](CLI::Option* option) { option->excludes(to); };
   of_mail(restore_it->add_option("--account", mail->account, line.say("help.restore.account")));
   of_mail(restore_it->add_option("--for", mail->for_account, line.say("help.restore.for")));

@@ -33,9 +33,9 @@ struct Restored {
 };
 
 Result<Restored> restore_all(const BackupFolder& folder, const backup::Generation& generation, host::World& world,
-                             const backup::Pace& pace) {
+                             const backup::Pace& pace, backup::Since since) {
   Restored out;
-  auto findings = backup::restore(*folder.repository, generation, *world.disk, pace);
+  auto findings = backup::restore(*folder.repository, generation, *world.disk, pace, since);
   if (!findings) return failed(findings);
   out.findings = std::move(*findings);
   out.files = files_of(generation, *world.disk);
@@ -54,7 +54,7 @@ Result<Restored> restore_all(const BackupFolder& folder, const backup::Generatio
 }
 
 void tell(const Context& context, const std::string& to, const backup::Generation& generation, const Restored& restored,
-          const Progress& progress) {
+          const Progress& progress, bool moved) {
   for (const auto& finding : restored.findings) complain(context.say("verify.finding", {finding.file, finding.why}));
   for (const auto& record : restored.contents.damaged) complain(context.say("verify.record", {record}));
   if (context.json) {
@@ -69,6 +69,7 @@ void tell(const Context& context, const std::string& to, const backup::Generatio
                                        {"messages", restored.contents.messages},
                                        {"queued", restored.contents.queued},
                                        {"user", restored.user},
+                                       {"moved", moved},
                                        {"files", std::move(files)},
                                        {"findings", std::move(wrong)},
                                        {"damaged", std::move(damaged)},
@@ -81,6 +82,7 @@ void tell(const Context& context, const std::string& to, const backup::Generatio
                      std::to_string(restored.contents.messages), std::to_string(restored.contents.queued)}) +
         "\n");
   for (const auto& path : restored.files) print("  " + to + "/" + path + "\n");
+  if (!moved) print(context.say("restore.numbered_anew") + "\n");
   if (!restored.user.empty()) print(context.say("restore.given", {to, restored.user}) + "\n");
 }
 
@@ -125,7 +127,8 @@ int restore(const Context& context, const RestoreOptions& options) {
     progress.add(0, octets);
     return {};
   };
-  auto restored = restore_all(folder, *generation, **world, pace);
+  auto restored =
+      restore_all(folder, *generation, **world, pace, options.moved ? backup::Since::moved : backup::Since::lost);
   if (!restored) {
     complain_of(restored.error());
     return ExitCode::failed;
@@ -136,7 +139,7 @@ int restore(const Context& context, const RestoreOptions& options) {
     return ExitCode::failed;
   }
   restored->user = std::move(*given);
-  tell(context, options.to, *generation, *restored, progress);
+  tell(context, options.to, *generation, *restored, progress, options.moved);
   return restored->findings.empty() && restored->contents.damaged.empty() ? ExitCode::done : ExitCode::failed;
 }
 

@@ -12,6 +12,7 @@
 #include "cli/json_members.hpp"
 #include "cli/kept_open.hpp"
 #include "cli/print.hpp"
+#include "cli/restored.hpp"
 #include "cli/site.hpp"
 #include "config/load.hpp"
 #include "observe/timestamp.hpp"
@@ -327,6 +328,11 @@ Task<void> carry_offline(Line& from, host::World& world, const config::Config& c
   auto engine = open_store(world, **data, config, observe::Scope(world.log));
   if (!engine) {
     complain_of(engine.error());
+    co_return;
+  }
+  if (auto settled = co_await settle_restored(world, **data, **engine); !settled) {
+    complain_of(settled.error());
+    co_await (*engine)->close();
     co_return;
   }
   code = ExitCode::done;

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "cli/processes.hpp"
+#include "cli/restored.hpp"
 #include "cli/shelter.hpp"
 #include "cli/site.hpp"
 #include "config/describe.hpp"
@@ -123,7 +124,8 @@ Task<void> Life::run() {
   reloads.emplace();
   server = std::make_unique<server::Server>(doors(), world->log, *engine, engine->instance(), config,
                                             [this] { return load_again(); });
-  auto started = co_await server->start();
+  auto started = co_await settle_restored(*world, *world->disk, *engine);
+  if (started) started = co_await server->start();
   world->network.close_adopted();
   TaskGroup guard;
   guard.start(tell_alive());

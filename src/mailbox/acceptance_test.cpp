@@ -94,6 +94,20 @@ TEST_CASE("acceptance: The same over the log with RocksDB as index") {
   before ? ::setenv("TMPDIR", kept.c_str(), 1) : ::unsetenv("TMPDIR");
 }
 
+TEST_CASE(
+    "acceptance: R18, RFC 9051 §2.3.1.1, RFC 7162: The same when all is lost now and then, and comes out of a backup") {
+  CHECK(first_failure<model::MapKeeper>(5000, 30, {.sync_per_mille = 100, .restore_per_mille = 10}) == "none");
+}
+
+TEST_CASE("acceptance: A backup that is restored as it was is noticed by the readers") {
+  model::Run parameters{.sync_per_mille = 100, .restore_per_mille = 10, .planted_plain_restore = true};
+  for (std::uint64_t seed = 5000; seed < 5010; ++seed) {
+    const auto noticed = first_failure<model::MapKeeper>(seed, 1, parameters);
+    CHECK(noticed.find(": imap: ") + noticed.find(": jmap: ") + noticed.find(": dav: ") + noticed.find(": ics: ") !=
+          4 * std::string::npos);
+  }
+}
+
 TEST_CASE("acceptance: One modseq for a whole commit is noticed, by the invariants and by the readers alone") {
   const auto noticed = first_failure<model::MapKeeper>(0, 1, {.planted_one_modseq_per_commit = true});
   CHECK(noticed.starts_with("seed 0: invariant: "));

@@ -27,7 +27,6 @@ class Imap final : public Client {
     std::map<Uid, Flags> want;
     for (const auto& [uid, placement] : live) want[uid] = visible(placement);
     if (uidvalidity_ != container->uidvalidity) {
-      contents_.clear();
       rows_ = want;
     } else if (auto changes = must(collection_changes(reading.from(), account, container->id, known_), "changes")) {
       for (const auto& entry : changes->entries) {
@@ -41,9 +40,11 @@ class Imap final : public Client {
     } else {
       rows_ = want;
     }
-    for (const auto& [uid, placement] : live) {  // What is behind a UID never changes.
+    // RFC 9051 §2.3.1.1: what is behind a UIDVALIDITY and a UID never changes, though the client has thrown it away.
+    for (const auto& [uid, placement] : live) {
       const BlobId blob = reading.item(placement.item).blob;
-      require(contents_.try_emplace(uid, blob).first->second == blob, "imap: content behind a UID has changed");
+      const auto& known = contents_.try_emplace({container->uidvalidity, uid}, blob).first->second;
+      require(known == blob, "imap: content behind a UID has changed");
     }
     uidvalidity_ = container->uidvalidity;
     known_ = container->high;
@@ -55,7 +56,7 @@ class Imap final : public Client {
   UidValidity uidvalidity_;
   std::uint64_t known_ = 0;
   std::map<Uid, Flags> rows_;
-  std::map<Uid, BlobId> contents_;
+  std::map<std::pair<UidValidity, Uid>, BlobId> contents_;
 };
 
 // Four types, in pages, sometimes given up midway.
@@ -198,6 +199,11 @@ class Ics final : public Client {
 
   void sync(const Reading& reading, sim::Random& chance) override {
     if (!reading.container(folder_)) return;
+    // Ids and change numbers are of a replica (OXCFXICS): another one is unknown.
+    if (const auto replica = reading.record().replica; std::exchange(replica_, replica) != replica) {
+      seen_.clear();
+      read_.clear();
+    }
     std::map<MessageId, Placement> live;
     for (auto& [uid, placement] : reading.placements(folder_)) live.emplace(placement.mid, placement);
     std::vector<Placement> changed, read;
@@ -241,6 +247,7 @@ class Ics final : public Client {
   }
 
   MailboxId folder_;
+  std::array<char, 16> replica_{};
   std::set<std::uint64_t> seen_, read_;
   std::map<MessageId, Message> messages_;
 };

@@ -30,6 +30,7 @@ class Server {
     for (std::size_t step = 0; step < parameters_.operations; ++step) {
       step_ = step;
       transact([&](Transaction& t) { operation(t); });
+      if (parameters_.restore_per_mille > 0) lose_sometimes();
       for (const auto& client : clients_) {
         if (!chance_.happens(parameters_.sync_per_mille)) continue;
         carry_all();
@@ -55,13 +56,38 @@ class Server {
     Uid uid;
   };
 
+  void lose_sometimes() {
+    if (chance_.happens(parameters_.restore_per_mille)) back_up();
+    if (chance_.happens(parameters_.restore_per_mille)) restore();
+  }
+  void back_up() {
+    keeper_.settle();
+    keeper_.back_up();
+    backed_up_ = true;
+  }
+  // What was done since is lost, but the readers have seen it.
+  void restore() {
+    if (!backed_up_) return;
+    keeper_.settle();
+    keeper_.restore();
+    state_ = must(AccountState::load(keeper_.durable(), account), "load");
+    tables_.clear();
+    if (parameters_.planted_plain_restore) return;
+    transact([&](Transaction& t) {
+      std::array<char, 16> replica{};
+      chance_.fill(replica);
+      t.number_anew(replica, FirstNumbers::at(now()));
+    });
+  }
+  UtcTime now() const { return UtcTime{static_cast<std::int64_t>(step_) * 1000}; }
+
   static MailboxId make(Transaction& t, std::string name, ContainerKind kind) {
     return must(t.make_container({.name = std::move(name), .kind = kind}), "make container");
   }
 
   void transact(const std::function<void(Transaction&)>& work) {
     Transaction::Options options;
-    options.now = UtcTime{static_cast<std::int64_t>(step_)};
+    options.now = now();
     options.pack = {.changes = 8, .delta_rows = 40};  // Small, so that all of packing happens.
     options.planted_one_modseq_per_commit = parameters_.planted_one_modseq_per_commit;
     Transaction transaction(account, state_, keeper_.pending(), options);
@@ -347,6 +373,7 @@ class Server {
   std::map<MailboxId, RowTable> tables_;  // As views are: only ever changed by effects.
   std::uint64_t made_ = 0;
   std::size_t step_ = 0;
+  bool backed_up_ = false;
 };
 
 }  // namespace

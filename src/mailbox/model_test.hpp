@@ -47,11 +47,16 @@ class Keeper {
   virtual const KeyValue& pending() const { return durable(); }
   virtual void commit(Layer layer, store::Batch batch) = 0;
   virtual void settle() {}  // Until all of them are durable.
+  // A backup, and the return to it.
+  virtual void back_up() { throw Broken{"this keeper has no backup"}; }
+  virtual void restore() { throw Broken{"this keeper has no backup"}; }
 };
 
 // A map: the transaction core alone.
 class MapKeeper final : public Keeper, public KeyValue {
  public:
+  void back_up() override { backup_ = map_; }
+  void restore() override { map_ = backup_; }
   const KeyValue& durable() const override { return *this; }
   void commit(Layer, store::Batch batch) override {
     using Kind = store::Batch::Operation::Kind;
@@ -77,7 +82,7 @@ class MapKeeper final : public Keeper, public KeyValue {
   }
 
  private:
-  std::map<std::string, std::string, std::less<>> map_;
+  std::map<std::string, std::string, std::less<>> map_, backup_;
 };
 
 // Reads an account as its readers see it.
@@ -151,6 +156,8 @@ struct Run {
   std::size_t check_every = 50;  // 0: the readers alone must notice.
   unsigned sync_per_mille = 60;  // How often each reader looks.
   bool planted_one_modseq_per_commit = false;
+  unsigned restore_per_mille = 0;      // How often all is lost and restored from the last backup, which is as rare.
+  bool planted_plain_restore = false;  // As it was in the backup.
 };
 struct Statistics {
   std::uint64_t modseq = 0;

@@ -94,7 +94,7 @@ Task<Result<void>> Service::create_account_here(AccountId id) {
   if (account->state().record == AccountRecord()) {
     std::array<char, 16> replica{};
     random_.fill(replica);
-    transaction.open_account(replica);
+    transaction.open_account(replica, FirstNumbers::at(clock_.utc()));
   }
   static constexpr std::pair<const char*, Role> standard[] = {{"INBOX", Role::inbox}, {"Drafts", Role::drafts},
                                                               {"Sent", Role::sent},   {"Junk", Role::junk},

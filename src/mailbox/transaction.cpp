@@ -47,7 +47,33 @@ std::uint64_t Transaction::next_modseq() {
 
 std::uint64_t Transaction::next_id() { return ++edit_record().next_id; }
 
-void Transaction::open_account(const std::array<char, 16>& replica) { edit_record().replica = replica; }
+void Transaction::begin_at(const FirstNumbers& least) {
+  AccountRecord& record = edit_record();
+  record.modseq = std::max(record.modseq, least.modseq);
+  record.next_id = std::max(record.next_id, least.id);
+  record.uidvalidity = std::max(record.uidvalidity, least.uidvalidity);
+}
+
+void Transaction::open_account(const std::array<char, 16>& replica, const FirstNumbers& first) {
+  edit_record().replica = replica;
+  begin_at(first);
+}
+
+void Transaction::number_anew(const std::array<char, 16>& replica, const FirstNumbers& least) {
+  begin_at(least);
+  for (const auto& entry : state_.containers) {
+    Container& container = *edit(entry.first);
+    const std::uint64_t modseq = next_modseq();
+    // RFC 9051 §2.3.1.1: greater than the one before.
+    container.uidvalidity = UidValidity(++edit_record().uidvalidity);
+    if (container.kind != ContainerKind::trash) {
+      changed(type_of(container.kind), container.id.value, container.changed(), modseq);
+    }
+    container.modseq = container.high = container.floor = modseq;
+  }
+  edit_record().replica = replica;
+  record_.floor = record_.modseq;
+}
 
 std::uint64_t Transaction::reserve_ids(std::uint32_t count) {
   const std::uint64_t first = record_.next_id + 1;

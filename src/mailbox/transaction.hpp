@@ -21,6 +21,7 @@
 
 #include "base/result.hpp"
 #include "mailbox/account_state.hpp"
+#include "mailbox/first_numbers.hpp"
 #include "mailbox/key_value.hpp"
 #include "mailbox/records.hpp"
 #include "mailbox/rows.hpp"
@@ -44,7 +45,10 @@ class Transaction {
 
   // ---- the account
   // A new account's first record (state is empty then).
-  void open_account(const std::array<char, 16>& replica);
+  void open_account(const std::array<char, 16>& replica, const FirstNumbers& first = {});
+  // Numbers go on from `least` on if they are not there yet; each container gets a new UIDVALIDITY, the account
+  // a new replica, and what clients synchronise from is too old.
+  void number_anew(const std::array<char, 16>& replica, const FirstNumbers& least);
   void close_account() { edit_record().removing = true; }
   // RopGetLocalReplicaIds: the first of `count` ids that nobody else will get.
   std::uint64_t reserve_ids(std::uint32_t count);
@@ -163,6 +167,7 @@ class Transaction {
   };
 
   AccountRecord& edit_record();
+  void begin_at(const FirstNumbers& least);
   std::uint64_t next_modseq();
   std::uint64_t next_id();
   Container* edit(MailboxId container);

@@ -3,7 +3,9 @@ import fcntl
 import json
 import os
 import pathlib
+import poplib
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -118,7 +120,7 @@ class BackupTest(unittest.TestCase):
         self.answer("backup", self.folder)
         self.fill()  # What came later is not in it.
         keys = {path.name: path.read_bytes() for path in (self.server.data / "keys").iterdir()}
-        restored = self.serve_restored()
+        restored = self.serve_restored("--moved")
         self.assertEqual(served.all_of(self.server), before)
         self.assertEqual(restored["queued"], len(before["queue"]))
         self.assertEqual({path.name: path.read_bytes() for path in (self.server.data / "keys").iterdir()}, keys)
@@ -129,6 +131,49 @@ class BackupTest(unittest.TestCase):
         # And a backup of what was restored goes on in the same folder.
         self.assertLess(self.answer("backup", self.folder)["written"], 1 << 20)
         self.assertEqual(self.answer("verify", self.folder)["findings"], [])
+
+    def names(self):
+        """What clients call the messages of INBOX, with their contents: by IMAP (RFC 9051, RFC 8474) and POP3."""
+        client = load.Imap(self.server.ports["imap"], "imap1")
+        selected, fetched = (client.ask(command)[0] for command in
+                             ("SELECT INBOX (CONDSTORE)", "UID FETCH 1:* (UID EMAILID MODSEQ BODY.PEEK[HEADER.FIELDS (SUBJECT)])"))
+        client.close()
+        validity = re.search(rb"UIDVALIDITY (\d+)", selected)[1]
+        found = {}
+        for part in re.split(rb"\* \d+ FETCH ", fetched)[1:]:
+            subject = re.search(rb"Subject: ([^\r]*)", part)[1]
+            found[validity, re.search(rb"UID (\d+)", part)[1]] = subject
+            found[re.search(rb"EMAILID \(([^)]*)\)", part)[1]] = subject
+        pop3 = poplib.POP3("127.0.0.1", self.server.ports["pop3"], timeout=30)
+        pop3.user(f"imap1@{load.DOMAIN}")
+        pop3.pass_(load.PASSWORD)
+        for line in pop3.uidl()[1]:
+            number, unique = line.split()
+            found["uidl", unique] = next(x for x in pop3.top(int(number), 0)[1] if x.startswith(b"Subject: "))[9:]
+        pop3.quit()
+        return found, int(validity), int(re.search(rb"HIGHESTMODSEQ (\d+)", selected)[1])
+
+    def test_R18_after_a_loss_no_name_is_given_to_another_message(self):
+        self.fill(3)
+        self.answer("backup", self.folder)
+        self.imap1(*(("APPEND INBOX", f"Subject: lost {number}\r\n\r\n".encode()) for number in range(3)))
+        seen, validity, modseq = self.names()
+        for loss in range(2):  # The same backup twice.
+            restored = self.serve_restored()
+            self.assertFalse(restored["moved"])
+            self.assertFalse((self.server.data / "log/restored").exists())
+            self.imap1(*(("APPEND INBOX", f"Subject: new {loss} {number}\r\n\r\n".encode()) for number in range(3)))
+            now, *later = self.names()
+            self.assertEqual(len(now), 18)
+            self.assertGreater(later[0], validity)
+            self.assertGreater(later[1], modseq)
+            for name, subject in now.items():
+                self.assertEqual(seen.setdefault(name, subject), subject, name)
+            validity, modseq = later
+            # A new account has eight mailboxes: the calendar must have come past their numbers before it tells two
+            # restores of one backup apart.
+            time.sleep(max(0, validity + 9 - time.time()) if loss == 0 else 0)
+        self.assertEqual(self.run_it("fsck").returncode, 0)
 
     def test_killed_at_any_moment_the_earlier_generation_stays_and_the_next_run_completes(self):
         def kill_some(ledger):
