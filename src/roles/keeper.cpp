@@ -14,13 +14,10 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
-#include <map>
-#include <set>
 #include <utility>
 
-#include "host/network.hpp"
+#include "roles/child.hpp"
 #include "roles/data_folder.hpp"
 #include "roles/messages.hpp"
 #include "roles/service_manager.hpp"
@@ -37,41 +34,17 @@ constexpr milliseconds longest_wait{10'000};
 constexpr std::chrono::seconds long_life{60};  // Who lived so long starts again at once.
 constexpr int failed = 1;                      // An exit code.
 
-// Both ends of a socket that keeps messages apart.
-struct Pair {
-  int ours = -1, theirs = -1;
-};
-Pair make_pair() {
-  int ends[2] = {-1, -1};
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return {};
-  return {ends[0], ends[1]};
-}
-
-// One of the two processes the keeper starts.
-struct Child {
-  const char* name;
-  Role role;
-  Pair channel{};     // theirs: its end.
-  pid_t process = 0;  // 0: it does not run.
-  Time::time_point begun{}, again{}, heard{};
-  milliseconds wait{0};
-  bool ready = false;  // It has started, and says that it is alive.
-};
-
 class Keeper {
  public:
-  explicit Keeper(const KeeperOptions& options) : options_(options), scope_(options.sink) {}
+  explicit Keeper(const KeeperOptions& options)
+      : options_(options), scope_(options.sink), listening_(options.ports, scope_) {}
   int run();
 
  private:
   bool prepare();
   Result<void> give_up_privileges();
-  bool open_ports(std::vector<int>* opened);
-  void close_ports(bool taken);
-  static void renew_channel(Child& child);
   void start(Child& child);
-  [[noreturn]] void become(const Child& child);
-  std::vector<int> descriptors_of(const Child& child, std::string& text) const;
+  Start start_of(const Child& child) const;
   void take_signals();
   void collect();
   void ended(Child& child, int status);
@@ -79,7 +52,6 @@ class Keeper {
   void obey(Message asked);
   bool receive(Child& child, std::string& message);
   std::string renew_keys();
-  static void await_end(pid_t process);
   void watch();
   void watch(Child& child) const;
   int time_left() const;
@@ -95,8 +67,7 @@ class Keeper {
   const KeeperOptions& options_;
   const observe::Scope scope_;
   const ServiceManager manager_;
-  std::map<Endpoint, std::vector<int>> listening_;
-  std::set<Endpoint> fresh_;    // Opened for a configuration that the server has not taken yet.
+  Listening listening_;
   std::vector<Pair> channels_;  // ours: the server's ends.
   Child keys_{"keys", Role::keys}, server_{"server", Role::server};
   sigset_t before_{};
@@ -105,43 +76,6 @@ class Keeper {
   bool started_ = false, stopping_ = false, over_ = false;
   int code_ = 0;
 };
-
-// Binds what is new. False if something cannot be bound.
-bool Keeper::open_ports(std::vector<int>* opened) {
-  const auto wanted = options_.ports();
-  if (!wanted) return true;
-  bool good = true;
-  for (const Port& port : *wanted) {
-    auto& sockets = listening_[port.endpoint];
-    while (sockets.size() < port.sockets) {
-      const int fd = host::open_listener(port.endpoint);
-      if (fd < 0) {
-        const auto why = cannot("F-6530", "cannot listen on " + to_string(port.endpoint));
-        good = say(why.error());
-        break;
-      }
-      if (sockets.empty()) fresh_.insert(port.endpoint);
-      sockets.push_back(fd);
-      if (opened) opened->push_back(fd);
-    }
-    if (sockets.empty()) listening_.erase(port.endpoint);
-  }
-  return good;
-}
-
-// The server has taken the new configuration: closes what is not in it any more. Or not: closes what was new in it.
-// A socket that nobody serves would let connections wait for ever.
-void Keeper::close_ports(bool taken) {
-  const auto wanted = options_.ports();
-  std::erase_if(listening_, [&](const auto& entry) {
-    const auto is_it = [&](const Port& port) { return port.endpoint == entry.first; };
-    const bool gone = taken ? wanted && std::ranges::none_of(*wanted, is_it) : fresh_.contains(entry.first);
-    if (!gone) return false;
-    for (const int fd : entry.second) ::close(fd);
-    return true;
-  });
-  fresh_.clear();
-}
 
 Result<void> Keeper::give_up_privileges() {
   // What is left of root: to become the user, to signal it, to bind low ports when the configuration changes.
@@ -162,12 +96,12 @@ bool Keeper::prepare() {
   if (options_.user) {
     if (auto folder = prepare_data_folder(options_.data, *options_.user); !folder) return say(folder.error());
   }
-  if (!open_ports(nullptr)) return false;
-  fresh_.clear();
+  if (!listening_.open()) return false;
+  listening_.close(true);  // All of it is in force.
   program_ = ::open("/proc/self/exe", O_PATH | O_CLOEXEC);
-  keys_.channel = make_pair();
-  server_.channel = make_pair();
-  for (unsigned i = 0; i < options_.key_channels; ++i) channels_.push_back(make_pair());
+  keys_.channel = Pair::make();
+  server_.channel = Pair::make();
+  for (unsigned i = 0; i < options_.key_channels; ++i) channels_.push_back(Pair::make());
   const auto broken = [](const Pair& pair) { return pair.ours < 0; };
   if (program_ < 0 || broken(keys_.channel) || broken(server_.channel) || std::ranges::any_of(channels_, broken)) {
     const auto why = cannot("F-6532", "descriptors");
@@ -182,78 +116,38 @@ bool Keeper::prepare() {
   if (auto given = give_up_privileges(); !given) return say(given.error());
   scope_.event("keeper_started")
       .field("user", options_.user ? options_.user->name : "unchanged")
-      .field("ports", listening_.size());
+      .field("ports", listening_.ports());
   return true;
 }
 
-std::vector<int> Keeper::descriptors_of(const Child& child, std::string& text) const {
-  std::vector<int> out{child.channel.theirs};
-  for (const Pair& pair : channels_) out.push_back(child.role == Role::keys ? pair.theirs : pair.ours);
-  std::size_t sockets = 0;
-  if (child.role == Role::server) {
-    for (const auto& [endpoint, open] : listening_) {
-      out.insert(out.end(), open.begin(), open.end());
-      sockets += open.size();
-    }
+Start Keeper::start_of(const Child& child) const {
+  Start out{.program = program_,
+            .signals = before_,
+            .arguments = options_.arguments,
+            .user = options_.user,
+            .descriptors = {child.channel.theirs},
+            .role = {}};
+  for (const Pair& pair : channels_) out.descriptors.push_back(child.role == Role::keys ? pair.theirs : pair.ours);
+  std::vector<int> sockets;
+  if (child.role == Role::server) sockets = listening_.sockets();
+  out.descriptors.insert(out.descriptors.end(), sockets.begin(), sockets.end());
+  for (const auto& one : {std::string(child.name), std::to_string(channels_.size()), std::to_string(sockets.size()),
+                          std::to_string(options_.shards), std::to_string(own_)}) {
+    out.role += one + " ";
   }
-  text = std::string(child.name) + " " + std::to_string(channels_.size()) + " " + std::to_string(sockets) + " " +
-         std::to_string(options_.shards) + " " + std::to_string(own_);
   return out;
-}
-
-// In the new process: the descriptors of this role at 3 and up, in the order that inherited() expects, and no others.
-void Keeper::become(const Child& child) {
-  std::string text;
-  std::vector<int> wanted = descriptors_of(child, text);
-  const int above = 3 + static_cast<int>(wanted.size());
-  const int program = ::fcntl(program_, F_DUPFD, above);
-  for (int& fd : wanted) fd = ::fcntl(fd, F_DUPFD, above);
-  int next = 3;
-  for (const int fd : wanted) ::dup2(fd, next++);
-  ::dup2(program, above);
-  ::fcntl(above, F_SETFD, FD_CLOEXEC);
-  ::close_range(static_cast<unsigned>(above) + 1, ~0U, 0);
-  ::sigprocmask(SIG_SETMASK, &before_, nullptr);
-  ::setpgid(0, 0);  // Ctrl-C is for the keeper, who passes it on.
-  ::setenv(role_variable, text.c_str(), 1);
-  for (const char* of_ours : {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}) ::unsetenv(of_ours);
-  // The keys stay root, who may read the files of keys, but without any capability.
-  const auto other = child.role == Role::server && options_.user ? become_user(*options_.user)
-                     : ::geteuid() == 0                          ? keep_capabilities({})
-                                                                 : Result<void>();
-  pass_no_capabilities();
-  if (!other) {
-    say(other.error());
-    ::_exit(failed);
-  }
-  std::vector<char*> arguments;
-  for (const auto& argument : options_.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
-  arguments.push_back(nullptr);
-  ::fexecve(above, arguments.data(), environ);
-  const auto why = cannot("F-6533", "exec");
-  say(why.error());
-  ::_exit(failed);
-}
-
-// What was said to the one before is not for the next one.
-void Keeper::renew_channel(Child& child) {
-  const Pair fresh = make_pair();
-  if (fresh.ours < 0) return;
-  ::close(child.channel.ours);
-  ::close(child.channel.theirs);
-  child.channel = fresh;
 }
 
 void Keeper::start(Child& child) {
   if (child.role == Role::server && started_) {  // It reads the configuration as it is now.
-    open_ports(nullptr);
-    close_ports(true);
+    listening_.open();
+    listening_.close(true);
   }
-  renew_channel(child);
+  child.renew_channel();
   child.begun = child.heard = Time::now();
   child.ready = false;
   const pid_t process = ::fork();
-  if (process == 0) become(child);
+  if (process == 0) become(child.role, start_of(child), scope_);
   child.process = process > 0 ? process : 0;
   if (process < 0) child.again = child.begun + longest_wait;
 }
@@ -290,10 +184,7 @@ void Keeper::collect() {
 
 void Keeper::stop(int number) {
   // No more connections; the server ends those it has.
-  for (auto& [endpoint, sockets] : listening_) {
-    for (const int fd : sockets) ::close(fd);
-  }
-  listening_.clear();
+  listening_.close_all();
   manager_.tell("STOPPING=1");
   if (server_.process > 0) ::kill(server_.process, number);  // Asked twice, it ends at once.
   if (server_.process == 0) over_ = true;
@@ -318,7 +209,7 @@ void Keeper::take_signals() {
 // that cannot start change nothing. Questions wait in the channels meanwhile. Why not; empty: they are there.
 std::string Keeper::renew_keys() {
   Child fresh{"keys", Role::keys};
-  fresh.channel = make_pair();
+  fresh.channel = Pair::make();
   start(fresh);
   std::string problem = "the keys did not start in time";
   const auto end = Time::now() + longest_wait;
@@ -335,21 +226,11 @@ std::string Keeper::renew_keys() {
   Child& unwanted = problem.empty() ? keys_ : fresh;
   if (unwanted.process > 0) {
     ::kill(unwanted.process, problem.empty() ? SIGTERM : SIGKILL);
-    await_end(unwanted.process);
+    unwanted.await_end();
   }
-  ::close(unwanted.channel.ours);
-  ::close(unwanted.channel.theirs);
+  unwanted.channel.close();
   if (problem.empty()) keys_ = fresh;
   return problem;
-}
-
-// A process that was told to end: it has two seconds for it. One that waits for a disk does not even end when killed.
-void Keeper::await_end(pid_t process) {
-  constexpr int most = 100;
-  for (int i = 0; ::waitpid(process, nullptr, WNOHANG) == 0 && i < 2 * most; ++i) {
-    if (i == most) ::kill(process, SIGKILL);
-    ::poll(nullptr, 0, 20);
-  }
 }
 
 void Keeper::obey(Message asked) {
@@ -361,8 +242,8 @@ void Keeper::obey(Message asked) {
       started_ = server_.ready = true;
       return;
     case Message::ports:
-      if (!stopping_ && options_.ports()) {
-        open_ports(&opened);
+      if (!stopping_ && listening_.readable()) {
+        listening_.open(&opened);
         problem = renew_keys();
       }
       for (const int fd : opened) send_socket(server_.channel.ours, fd);
@@ -370,7 +251,7 @@ void Keeper::obey(Message asked) {
       return;
     case Message::taken:
     case Message::not_taken:
-      if (!stopping_) close_ports(asked == Message::taken);
+      if (!stopping_) listening_.close(asked == Message::taken);
       return;
     case Message::alive:
     case Message::reason:
@@ -448,7 +329,7 @@ int Keeper::run() {
   }
   if (keys_.process > 0) {
     ::kill(keys_.process, SIGTERM);
-    await_end(keys_.process);
+    keys_.await_end();
   }
   return code_;
 }

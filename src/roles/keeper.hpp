@@ -7,27 +7,20 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "base/ip_address.hpp"
 #include "observe/event.hpp"
 #include "roles/identity.hpp"
+#include "roles/listening.hpp"
 
 namespace facteur::roles {
-
-struct Port {
-  Endpoint endpoint;
-  unsigned sockets = 1;  // That listen on it (SO_REUSEPORT).
-};
 
 struct KeeperOptions {
   observe::Sink& sink;
   std::vector<std::string> arguments;  // Of both roles, the program's name first.
-  // What to listen on, as the configuration says now; nothing if it cannot be read: all stays as it is.
-  std::function<std::optional<std::vector<Port>>()> ports;
+  Listening::Wanted ports;
   unsigned shards = 1;        // Of the server, however often it starts.
   unsigned key_channels = 1;  // Questions that the server can ask the keys at once.
   std::optional<User> user;   // Whom the server becomes; nothing: all run as the user that started the keeper.
