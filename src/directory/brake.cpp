@@ -11,6 +11,10 @@ std::string Brake::source(const IpAddress& from, std::string_view login) {
   return key.append(login);
 }
 
+std::string_view Brake::login_of(std::string_view source) {
+  return source.substr(std::min<std::size_t>(source.size(), source.starts_with('6') ? 9 : 5));
+}
+
 bool Brake::known_good(const std::string& source, Instant now) {
   const Instant* last = good_.find(source);
   return last && now - *last < known_good_for;
@@ -27,6 +31,10 @@ Instant Brake::next_try(const std::string& source, Instant now) {
   return state ? std::min(state->not_before, now + longest_good_hold) : now;
 }
 
+Duration Brake::delay_of(unsigned wrong) {
+  return std::min(first_delay * (1 << std::min(wrong - 1, 7U)), longest_delay);
+}
+
 Brake::Wrong Brake::went_wrong(const std::string& source, std::string_view proof, Instant now) {
   State* state = sources_.find(source);
   if (!state) state = &sources_.put(source, State{});
@@ -35,8 +43,7 @@ Brake::Wrong Brake::went_wrong(const std::string& source, std::string_view proof
   if (!same) ++state->wrong;
   state->last = now;
   state->last_proof = proof;
-  const unsigned doublings = std::min(state->wrong - 1, 7U);
-  const Duration delay = std::min(first_delay * (1 << doublings), longest_delay);
+  const Duration delay = delay_of(state->wrong);
   state->not_before = now + delay;
   return {std::min(delay, known_good(source, now) ? longest_good_hold : longest_hold), same};
 }
@@ -49,6 +56,30 @@ void Brake::went_well(const std::string& source, Instant now) {
     state->last_proof.clear();
   }
   good_.put(source, now);
+}
+
+void Brake::remember(std::vector<Remembered>& into, const BothClocks& clocks) const {
+  sources_.each([&](const std::string& source, const State& state) {
+    if (state.wrong == 0 || clocks.now - state.last >= forgotten_after) return;
+    into.push_back({Remembered::What::wrong, source, clocks.second_of(state.last), state.wrong});
+  });
+  good_.each([&](const std::string& source, const Instant& last) {
+    if (clocks.now - last < known_good_for) into.push_back({Remembered::What::good, source, clocks.noon_of(last)});
+  });
+  logins_.each(clocks.now, [&](const std::string& login, Instant empty_at) {
+    into.push_back({Remembered::What::login, login, clocks.second_of(empty_at)});
+  });
+}
+
+void Brake::recall(const Remembered& one, const BothClocks& clocks) {
+  if (one.what == Remembered::What::good) good_.put(one.key, clocks.instant_of(one.at, 12h));
+  if (one.what == Remembered::What::login) logins_.recall(one.key, clocks.instant_of(one.at, 1h));
+  if (one.what != Remembered::What::wrong || one.wrong == 0) return;
+  State state;
+  state.wrong = one.wrong;
+  state.last = clocks.instant_of(one.at, 0s);
+  state.not_before = state.last + delay_of(state.wrong);
+  sources_.put(one.key, std::move(state));
 }
 
 std::shared_ptr<Turn> Brake::turn(const std::string& source) {

@@ -17,6 +17,7 @@
 #include "directory/guess_budget.hpp"
 #include "directory/guesses.hpp"
 #include "directory/recent.hpp"
+#include "directory/remembered.hpp"
 
 namespace facteur::directory {
 
@@ -36,6 +37,8 @@ class Brake {
 
   // Who tries what: the address (IPv6: its /64, which one host usually has) and the login.
   static std::string source(const IpAddress& from, std::string_view login);
+
+  static std::string_view login_of(std::string_view source);
 
   // Whether this source may try now. Always true for one that is known to be good.
   bool may_try(const std::string& source, Instant now);
@@ -60,6 +63,10 @@ class Brake {
   void tell(std::vector<Guesses>& into, Instant now) const;
   std::size_t forget(const std::string& name, Instant now);
 
+  // For the next process. No proofs: the same wrong password counts once more there.
+  void remember(std::vector<Remembered>& into, const BothClocks& clocks) const;
+  void recall(const Remembered& one, const BothClocks& clocks);
+
   // Tries of one source are looked at one after the other, so that many at once gain nothing. Keep the pointer while
   // waiting and while holding.
   std::shared_ptr<Turn> turn(const std::string& source);
@@ -72,6 +79,8 @@ class Brake {
     std::string last_proof;
     std::weak_ptr<Turn> turn;
   };
+
+  static Duration delay_of(unsigned wrong);
 
   Recent<State> sources_;
   Recent<Instant> good_;

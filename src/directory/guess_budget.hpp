@@ -56,6 +56,14 @@ class GuessBudget {
   std::vector<Used> used(Instant now) const {
     return used(now, [](const std::string&) { return std::int64_t{1}; });
   }
+  // visit(key, when all that was taken will have come back).
+  template <class Visit>
+  void each(Instant now, Visit visit) const {
+    used_.each([&](const std::string& key, const Instant& empty_at) {
+      if (empty_at > now) visit(key, empty_at);
+    });
+  }
+  void recall(const std::string& key, Instant empty_at) { used_.put(key, empty_at); }
   bool clear(const std::string& key) { return used_.remove(key); }
   void clear() { used_.clear(); }
 

@@ -40,6 +40,23 @@ void NetworkBrake::went_well(const IpAddress& from, Instant now) {
   good_.put(key, now);
 }
 
+void NetworkBrake::remember(std::vector<Remembered>& into, const BothClocks& clocks) const {
+  const std::lock_guard lock(mutex_);
+  guesses_.each(clocks.now, [&](const std::string& network, Instant empty_at) {
+    into.push_back({Remembered::What::network, network, clocks.second_of(empty_at)});
+  });
+  good_.each([&](const std::string& network, const Instant& last) {
+    if (clocks.now - last >= known_good_for) return;
+    into.push_back({Remembered::What::good_network, network, clocks.noon_of(last)});
+  });
+}
+
+void NetworkBrake::recall(const Remembered& one, const BothClocks& clocks) {
+  const std::lock_guard lock(mutex_);
+  if (one.what == Remembered::What::network) guesses_.recall(one.key, clocks.instant_of(one.at, 1h));
+  if (one.what == Remembered::What::good_network) good_.put(one.key, clocks.instant_of(one.at, 12h));
+}
+
 std::vector<GuessBudget::Used> NetworkBrake::used(Instant now) const {
   const std::lock_guard lock(mutex_);
   return guesses_.used(now, [&](const std::string& key) { return times(key, now); });

@@ -11,6 +11,7 @@
 #include "base/ip_address.hpp"
 #include "base/time.hpp"
 #include "directory/guess_budget.hpp"
+#include "directory/remembered.hpp"
 
 namespace facteur::directory {
 
@@ -30,6 +31,9 @@ class NetworkBrake {
   std::optional<Duration> take(const IpAddress& from, Instant now);
   void give_back(const IpAddress& from, Duration cost);
   void went_well(const IpAddress& from, Instant now);
+
+  void remember(std::vector<Remembered>& into, const BothClocks& clocks) const;
+  void recall(const Remembered& one, const BothClocks& clocks);
 
   std::vector<GuessBudget::Used> used(Instant now) const;
   bool clear(const std::string& network);

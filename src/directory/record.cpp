@@ -43,6 +43,11 @@ std::string domain_key(std::string_view domain) { return key('d').raw(domain).ta
 std::string domains_prefix() { return key('d').take(); }
 std::string next_id_key() { return key('n').take(); }
 
+std::string guess_key(const Remembered& one) {
+  return key('g').u8(static_cast<std::uint8_t>(one.what)).raw(one.key).take();
+}
+std::string guesses_prefix() { return key('g').take(); }
+
 AccountId account_of_key(Bytes key) {
   store::Parser parser(key);
   parser.raw(2);
@@ -86,6 +91,33 @@ std::string write(const RemovedRecord& record) {
   store::Key out;
   out.u8(layout).u64(static_cast<std::uint64_t>(record.at.milliseconds)).string(write(record.account));
   return out.take();
+}
+
+std::string write(const Remembered& one) {
+  store::Key out;
+  out.u8(layout).u64(static_cast<std::uint64_t>(one.at.milliseconds)).u32(one.wrong);
+  return out.take();
+}
+
+Result<Remembered> read_guess(Bytes key, Bytes value) {
+  using What = Remembered::What;
+  Remembered out;
+  store::Parser name(key);
+  name.raw(2);
+  out.what = static_cast<What>(name.u8());
+  out.key = name.rest();
+  store::Parser parser(value);
+  const bool known = parser.u8() == layout;
+  out.at.milliseconds = static_cast<std::int64_t>(parser.u64());
+  out.wrong = parser.u32();
+  const bool of_source = out.what == What::wrong || out.what == What::good;
+  const bool of_other = out.what == What::login || out.what == What::network || out.what == What::good_network;
+  // A source begins with its address (Brake::source).
+  const bool whole = of_source ? out.key.size() >= (out.key.starts_with('6') ? 9U : 5U) : of_other;
+  if (!known || !whole || !name.ok() || !parser.done()) {
+    return failure(Failure::Kind::corrupt, "F-6004", "A record of guessed passwords is damaged");
+  }
+  return out;
 }
 
 Result<RemovedRecord> read_removed(AccountId id, Bytes value) {

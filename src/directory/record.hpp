@@ -5,6 +5,7 @@
 //   'D' 'd' domain         domain that was added by command
 //   'D' 'n'                the next account id: ids are never reused
 //   'D' 'x' id             account that was removed, and when
+//   'D' 'g' what key       guessed passwords, and who never guesses (remembered.hpp)
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,7 @@
 #include "base/result.hpp"
 #include "base/time.hpp"
 #include "directory/directory.hpp"
+#include "directory/remembered.hpp"
 #include "store/key.hpp"
 
 namespace facteur::directory {
@@ -54,6 +56,8 @@ std::string addresses_prefix(std::string_view domain = {});  // Of all domains w
 std::string domain_key(std::string_view domain);
 std::string domains_prefix();
 std::string next_id_key();
+std::string guess_key(const Remembered& one);
+std::string guesses_prefix();
 
 AccountId account_of_key(Bytes key);
 std::string address_of_key(Bytes key);  // "local@domain"
@@ -69,5 +73,8 @@ Result<AccountRecord> read_account(AccountId id, Bytes value);
 Result<AddressRecord> read_address(Bytes value);
 Result<DomainRecord> read_domain(Bytes value);
 Result<RemovedRecord> read_removed(AccountId id, Bytes value);
+
+std::string write(const Remembered& one);
+Result<Remembered> read_guess(Bytes key, Bytes value);
 
 }  // namespace facteur::directory

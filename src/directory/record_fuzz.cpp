@@ -1,7 +1,9 @@
 // Any octets as a record from the disk: read or refused, and what was read is written back the same.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <string>
 
 #include "directory/address.hpp"
 #include "directory/record.hpp"
@@ -17,6 +19,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   if (const auto address = read_address(octets); address && write(*address) != octets) std::abort();
   if (const auto domain = read_domain(octets); domain && write(*domain) != octets) std::abort();
+  // A key of two octets, then the first one says how long the rest of it is.
+  if (size > 1) {
+    const std::size_t rest = std::min<std::size_t>(data[0], size - 1);
+    const std::string key = guesses_prefix() + std::string(octets.substr(1, rest));
+    const auto value = octets.substr(1 + rest);
+    if (const auto guess = read_guess(key, value); guess && (guess_key(*guess) != key || write(*guess) != value)) {
+      std::abort();
+    }
+  }
   if (const auto split = split_address(octets)) {
     const auto again = split_address(split->text());
     if (!again || again->text() != split->text()) std::abort();

@@ -43,6 +43,10 @@ class StoreAuthenticator : public Authenticator, public GuessBook {
   Result<std::optional<SharedSecret>> shared_secret(std::string_view login) override;
   bool any_shared_secret() const override;
 
+  // What the next process should know, and what this one should know of the process before. From any shard.
+  Task<std::vector<Remembered>> remembered();
+  Task<void> recall(std::vector<Remembered> all);
+
   Task<std::vector<Guesses>> guesses() override;
   Task<std::size_t> forget_guesses(std::string name) override;
 

@@ -8,6 +8,7 @@
 
 #include "config/published.hpp"
 #include "delivery/delivery.hpp"
+#include "directory/guess_keeper.hpp"
 #include "directory/store_authenticator.hpp"
 #include "directory/store_directory.hpp"
 #include "mailbox/mailboxes.hpp"
@@ -96,6 +97,7 @@ struct Server::Parts {
         directory(engine, doors.shards, doors.random, directory_settings(*published.get())),
         authenticator(directory, doors.shards, doors.clock, doors.random, scope,
                       authenticator_settings(*published.get())),
+        guess_keeper(authenticator, engine, doors.shards, doors.clock, scope),
         mailboxes(mailbox::make_mailboxes(
             engine, doors.shards, doors.clock, doors.random, scope,
             [](Bytes prefix, Bytes content) { return message::make_structure(prefix, content); })),
@@ -115,6 +117,7 @@ struct Server::Parts {
   ConnectionBudget budget;
   directory::StoreDirectory directory;
   directory::StoreAuthenticator authenticator;
+  directory::GuessKeeper guess_keeper;
   std::unique_ptr<mailbox::Mailboxes> mailboxes;
   std::unique_ptr<queue::Queue> queue;
   std::unique_ptr<reception::Reception> reception;
@@ -126,7 +129,7 @@ struct Server::Parts {
   std::shared_ptr<Service> smtp, imap, pop3, monitoring, control;
   std::vector<std::unique_ptr<ShardListeners>> listeners;  // One per shard, made and used there.
   Instant started{};
-  Wakeup delivery_drain, watch_drain, housekeeping_drain;
+  Wakeup delivery_drain, watch_drain, housekeeping_drain, guesses_drain;
   Turn reloading;        // Certificates and configuration are read by one at a time.
   TaskGroup background;  // Of shard 0. Last: its tasks use everything above.
 
@@ -307,6 +310,8 @@ Task<Result<void>> Server::start() {
   if (auto made = p.make_clients(); !made) co_return failed(made);
   p.make_services(*this);
 
+  if (auto recalled = co_await p.guess_keeper.recall(); !recalled) co_return failed(recalled);
+
   const auto problems = co_await p.listen(*config);
   if (!problems.empty()) {
     std::string text = "Cannot listen on:";
@@ -317,6 +322,7 @@ Task<Result<void>> Server::start() {
   p.background.start(p.delivery->run(p.delivery_drain));
   p.background.start(p.watch_certificates());
   p.background.start(p.housekeeping->run(p.housekeeping_drain));
+  p.background.start(p.guess_keeper.run(p.guesses_drain));
   p.scope.event("server_started")
       .field("hostname", config->hostname)
       .field("instance", p.instance)
@@ -339,6 +345,7 @@ Task<void> Server::stop() {
     for (unsigned shard = 0; shard < p.listeners.size(); ++shard) draining.start(p.drain_shard(shard, deadline, left));
     co_await draining.finished();
   }
+  p.guesses_drain.fire();  // Behind the last login.
   co_await p.background.finished();
   // Whoever resumed us may still be inside a task of a part: let it end, since the caller may destroy us now.
   co_await p.doors.clock.sleep_until(p.doors.clock.now() + 1ms);
