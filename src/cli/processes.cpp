@@ -17,6 +17,7 @@
 #include "roles/keeper.hpp"
 #include "roles/keys.hpp"
 #include "server/certificates.hpp"
+#include "store/key.hpp"
 
 namespace facteur::cli {
 
@@ -34,7 +35,28 @@ std::vector<roles::Port> ports_of(const config::Config& config, unsigned shards)
   return out;
 }
 
+// Names and texts, one behind the other.
+std::string packed(const config::Files& files) {
+  store::Key out;
+  for (const auto& source : files.sources) out.string(source.name).string(source.text);
+  return out.take();
+}
+
+config::Files unpacked(Bytes text) {
+  config::Files out;
+  for (store::Parser in(text); in.ok() && !in.done();) {
+    std::string name(in.string());
+    out.sources.push_back({std::move(name), std::string(in.string())});
+  }
+  return out;
+}
+
 }  // namespace
+
+config::Loaded load_as(const Context& context, const roles::Inherited* inherited) {
+  if (inherited && inherited->configuration) return config::load(unpacked(*inherited->configuration));
+  return config::load(context.config_path);
+}
 
 host::LogOptions log_options(const config::Server& server) {
   host::LogOptions out;
@@ -80,11 +102,18 @@ int keep_processes(const Context& context, const config::Config& config, const P
     if (!loaded.good()) return std::nullopt;
     return ports_of(loaded.config, shards);
   };
+  options.configuration = [path = context.config_path]() -> Result<std::string> {
+    const auto files = config::read_files(path);
+    const auto loaded = config::load(files);
+    if (loaded.good()) return packed(files);
+    return failure(Failure::Kind::permanent, "F-6268", "The configuration is wrong",
+                   config::to_string(loaded.problems));
+  };
   return roles::keep(options);
 }
 
 int serve_keys(const Context& context, const roles::Inherited& inherited) {
-  const auto loaded = config::load(context.config_path);
+  const auto loaded = load_as(context, &inherited);
   if (!loaded.good()) {
     complain(config::to_string(loaded.problems));
     return ExitCode::wrong_configuration;

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "cli/context.hpp"
-#include "config/schema.hpp"
+#include "config/load.hpp"
 #include "host/log_sink.hpp"
 #include "roles/identity.hpp"
 #include "roles/messages.hpp"
@@ -24,6 +24,9 @@ host::LogOptions log_options(const config::Server& server);
 
 // The keeper, until the end of all; its exit code.
 int keep_processes(const Context& context, const config::Config& config, const Plan& plan);
+
+// What a role starts with: the configuration on the disk, or the one that the keeper has kept since that was good.
+config::Loaded load_as(const Context& context, const roles::Inherited* inherited);
 
 // The keys, until the keeper says so; its exit code.
 int serve_keys(const Context& context, const roles::Inherited& inherited);

@@ -195,7 +195,7 @@ int serve(const Context& context) {
     ::prctl(PR_SET_NAME, inherited->role == roles::Role::keys ? "facteur-keys" : "facteur-server");
     if (inherited->role == roles::Role::keys) return serve_keys(context, *inherited);
   }
-  auto loaded = config::load(context.config_path);
+  auto loaded = load_as(context, inherited ? &*inherited : nullptr);
   if (!loaded.good()) {
     complain(config::to_string(loaded.problems));
     return ExitCode::wrong_configuration;

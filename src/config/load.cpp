@@ -239,15 +239,18 @@ Loaded parse(const std::vector<Source>& sources) {
   return out;
 }
 
-Loaded load(const std::string& path) {
-  std::vector<Source> sources;
-  Loaded out;
-  const auto main_text = file_text(path);
-  if (!main_text) {
-    out.problems.push_back({path, "cannot be read"});
-    return out;
-  }
-  sources.push_back({path, *main_text});
+Files read_files(const std::string& path) {
+  Files out;
+  const auto add = [&out](const std::string& file) {
+    auto text = file_text(file);
+    if (text) {
+      out.sources.push_back({file, std::move(*text)});
+    } else {
+      out.unreadable.push_back({file, "cannot be read"});
+    }
+  };
+  add(path);
+  if (out.sources.empty()) return out;
   std::vector<std::filesystem::path> more;
   std::error_code none;
   const auto folder = std::filesystem::path(path).parent_path() / "conf.d";
@@ -255,18 +258,15 @@ Loaded load(const std::string& path) {
     if (entry.path().extension() == ".toml") more.push_back(entry.path());
   }
   std::ranges::sort(more);
-  std::vector<Problem> unreadable;
-  for (const auto& file : more) {
-    const auto text = file_text(file);
-    if (text) {
-      sources.push_back({file.string(), *text});
-    } else {
-      unreadable.push_back({file.string(), "cannot be read"});
-    }
-  }
-  out = parse(sources);
-  out.problems.insert(out.problems.end(), unreadable.begin(), unreadable.end());
-  read_password(out);
+  for (const auto& file : more) add(file.string());
+  return out;
+}
+
+Loaded load(const Files& files) {
+  Loaded out;
+  if (!files.sources.empty()) out = parse(files.sources);
+  out.problems.insert(out.problems.end(), files.unreadable.begin(), files.unreadable.end());
+  if (!files.sources.empty()) read_password(out);
   return out;
 }
 

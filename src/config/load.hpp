@@ -31,8 +31,16 @@ struct Loaded {
 // Reads and checks. An option may be set in one of the sources only; repeated tables add up in the order of sources.
 Loaded parse(const std::vector<Source>& sources);
 
-// The file, then conf.d/*.toml beside it in the order of their names; reads password files too.
-Loaded load(const std::string& path);
+// The file, then conf.d/*.toml beside it in the order of their names, as they are now.
+struct Files {
+  std::vector<Source> sources;
+  std::vector<Problem> unreadable;
+};
+Files read_files(const std::string& path);
+
+// Reads and checks; password files, too.
+Loaded load(const Files& files);
+inline Loaded load(const std::string& path) { return load(read_files(path)); }
 
 // "file:line: text" lines.
 std::string to_string(const std::vector<Problem>& problems);

@@ -47,7 +47,7 @@ struct Start {
   const std::vector<std::string>& arguments;  // The program's name first.
   const std::optional<User>& user;            // Whom the server becomes.
   std::vector<int> descriptors;               // From 3 on, in the order that inherited() expects, and no others.
-  std::string role;                           // role_variable
+  std::string role{};                         // role_variable
 };
 
 // In the new process: becomes the role; does not return.

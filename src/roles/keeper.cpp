@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -44,7 +45,8 @@ class Keeper {
   bool prepare();
   Result<void> give_up_privileges();
   void start(Child& child);
-  Start start_of(const Child& child) const;
+  Start start_of(const Child& child, int kept) const;
+  int kept_configuration(const Child& child);
   void take_signals();
   void collect();
   void ended(Child& child, int status);
@@ -72,6 +74,7 @@ class Keeper {
   Child keys_{"keys", Role::keys}, server_{"server", Role::server};
   sigset_t before_{};
   const pid_t own_ = ::getpid();
+  std::string good_;  // The last configuration that was.
   int signals_ = -1, program_ = -1;
   bool started_ = false, stopping_ = false, over_ = false;
   int code_ = 0;
@@ -120,7 +123,28 @@ bool Keeper::prepare() {
   return true;
 }
 
-Start Keeper::start_of(const Child& child) const {
+// Nothing may start with a configuration that is wrong now, and was right when it was read: a file with that one.
+int Keeper::kept_configuration(const Child& child) {
+  if (!options_.configuration) return -1;
+  auto now = options_.configuration();
+  if (now) good_ = std::move(*now);
+  if (now || good_.empty()) return -1;
+  scope_.event("configuration_kept")
+      .level(observe::Level::error)
+      .field("role", child.name)
+      .field("problems", now.error().cause);
+  const int fd = ::memfd_create("configuration", MFD_CLOEXEC);
+  std::size_t written = 0;
+  for (ssize_t size; written < good_.size(); written += static_cast<std::size_t>(size)) {
+    size = ::write(fd, good_.data() + written, good_.size() - written);
+    if (size <= 0) break;
+  }
+  if (written == good_.size()) return fd;
+  ::close(fd);
+  return -1;
+}
+
+Start Keeper::start_of(const Child& child, int kept) const {
   Start out{.program = program_,
             .signals = before_,
             .arguments = options_.arguments,
@@ -131,8 +155,9 @@ Start Keeper::start_of(const Child& child) const {
   std::vector<int> sockets;
   if (child.role == Role::server) sockets = listening_.sockets();
   out.descriptors.insert(out.descriptors.end(), sockets.begin(), sockets.end());
+  if (kept >= 0) out.descriptors.push_back(kept);
   for (const auto& one : {std::string(child.name), std::to_string(channels_.size()), std::to_string(sockets.size()),
-                          std::to_string(options_.shards), std::to_string(own_)}) {
+                          std::to_string(options_.shards), std::to_string(own_), std::to_string(kept >= 0 ? 1 : 0)}) {
     out.role += one + " ";
   }
   return out;
@@ -143,11 +168,13 @@ void Keeper::start(Child& child) {
     listening_.open();
     listening_.close(true);
   }
+  const int kept = kept_configuration(child);
   child.renew_channel();
   child.begun = child.heard = Time::now();
   child.ready = false;
   const pid_t process = ::fork();
-  if (process == 0) become(child.role, start_of(child), scope_);
+  if (process == 0) become(child.role, start_of(child, kept), scope_);
+  if (kept >= 0) ::close(kept);
   child.process = process > 0 ? process : 0;
   if (process < 0) child.again = child.begun + longest_wait;
 }
@@ -252,6 +279,7 @@ void Keeper::obey(Message asked) {
     case Message::taken:
     case Message::not_taken:
       if (!stopping_) listening_.close(asked == Message::taken);
+      if (asked == Message::taken && options_.configuration) good_ = options_.configuration().value_or(good_);
       return;
     case Message::alive:
     case Message::reason:

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,9 @@ struct KeeperOptions {
   observe::Sink& sink;
   std::vector<std::string> arguments;  // Of both roles, the program's name first.
   Listening::Wanted ports;
+  // The configuration as it is now, in any form; a failure whose cause says what is wrong with it. A role that must
+  // start anew while it is wrong gets the last one that was good (Inherited::configuration).
+  std::function<Result<std::string>()> configuration{};
   unsigned shards = 1;        // Of the server, however often it starts.
   unsigned key_channels = 1;  // Questions that the server can ask the keys at once.
   std::optional<User> user;   // Whom the server becomes; nothing: all run as the user that started the keeper.

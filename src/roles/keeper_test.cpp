@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,11 +46,12 @@ struct Stage {
   fs::path home;
   pid_t keeper = 0;
 
-  explicit Stage(const char* play) {
+  explicit Stage(const char* play, const std::string& configuration = "good") {
     std::string name = fs::temp_directory_path() / "facteur-keeper-XXXXXX";
     home = ::mkdtemp(name.data());
     ::setenv(stage_variable, home.c_str(), 1);
     std::ofstream(home / play) << "";
+    std::ofstream(home / "configuration") << configuration;
     keeper = ::fork();
     if (keeper == 0) ::_exit(run());
   }
@@ -69,6 +71,12 @@ struct Stage {
                           .user = {},
                           .data = {},
                           .longest_silence = silence};
+    options.configuration = [home = fs::path(std::getenv(stage_variable))]() -> Result<std::string> {
+      std::ifstream in(home / "configuration");
+      std::string text{std::istreambuf_iterator<char>(in), {}};
+      if (text.starts_with("good")) return text;
+      return failure(Failure::Kind::permanent, "test", "wrong", text);
+    };
     return keep(options);
   }
   int end(int how = SIGTERM) {
@@ -116,6 +124,7 @@ struct Life {
       wait(silence * 4);
       note("opened");
     }
+    if (plays("kept")) spoil();
     say(Message::started);
     if (plays("slow-start") && number == 1) ::_exit(1);
     if (plays("slow-start") && number == 2) {
@@ -123,6 +132,14 @@ struct Life {
       be_silent();
     }
     stay_alive();
+  }
+  // The first life ends behind a good configuration, the second behind a wrong one, the third stays.
+  void spoil() const {
+    note("kept" + std::to_string(number), inherited.configuration.value_or("none"));
+    if (number > 2) return;
+    note("configuration", number == 1 ? "wrong" : "good: the second");
+    say(Message::started);
+    ::_exit(1);
   }
   [[noreturn]] void hold_keys() const {
     if (plays("deaf-keys")) std::signal(SIGTERM, SIG_IGN);
@@ -154,6 +171,21 @@ TEST_CASE("a server that starts anew may take its time for its store; one that h
   wait(silence * 3);
   CHECK(!stage.has("server4", {}));
   CHECK(!stage.has("keys2", {}));
+}
+
+TEST_CASE(
+    "while the configuration is wrong, what starts anew gets the last one that was good; its octets as they were") {
+  const std::string first = "good: the first" + std::string(10'000, '\0') + "\n";
+  Stage stage("kept", first);
+  const auto got = [&](const char* note) {
+    REQUIRE(stage.has(note));
+    wait(silence / 4);  // It is written whole.
+    std::ifstream in(stage.home / note);
+    return std::string{std::istreambuf_iterator<char>(in), {}};
+  };
+  CHECK(got("kept1") == "none");
+  CHECK(got("kept2") == first);
+  CHECK(got("kept3") == "none");
 }
 
 TEST_CASE("keys that are silent are ended, while they start and afterwards, and start again") {

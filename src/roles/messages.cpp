@@ -86,15 +86,30 @@ Prepared ask_to_prepare(int keeper) {
   return out;
 }
 
+namespace {
+
+// All of a file; it is closed then.
+std::string text_in(int fd) {
+  std::string out;
+  char part[4096];
+  for (ssize_t size; (size = ::pread(fd, part, sizeof part, static_cast<off_t>(out.size()))) > 0;) {
+    out.append(part, static_cast<std::size_t>(size));
+  }
+  ::close(fd);
+  return out;
+}
+
+}  // namespace
+
 std::optional<Inherited> inherited() {
   const char* const text = std::getenv(role_variable);
   if (!text) return std::nullopt;
   std::istringstream in(text);
   ::unsetenv(role_variable);
   std::string role;
-  std::size_t channels = 0, sockets = 0;
+  std::size_t channels = 0, sockets = 0, kept = 0;
   Inherited out;
-  if (!(in >> role >> channels >> sockets >> out.shards >> out.keeper_process)) return std::nullopt;
+  if (!(in >> role >> channels >> sockets >> out.shards >> out.keeper_process >> kept)) return std::nullopt;
   if (role != "keys" && role != "server") return std::nullopt;
   out.role = role == "keys" ? Role::keys : Role::server;
   int next = first_descriptor;
@@ -108,6 +123,7 @@ std::optional<Inherited> inherited() {
   for (std::size_t i = 0; i < channels && good; ++i) out.channels.push_back(take());
   for (std::size_t i = 0; i < sockets && good; ++i) out.listening.push_back(take());
   if (!good) return std::nullopt;
+  if (kept != 0) out.configuration = text_in(next);
   return out;
 }
 

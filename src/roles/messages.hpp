@@ -38,7 +38,8 @@ struct Prepared {
 // seconds for each answer.
 Prepared ask_to_prepare(int keeper);
 
-// "server CHANNELS SOCKETS SHARDS KEEPER": descriptors from 3 on, the process number of the keeper.
+// "server CHANNELS SOCKETS SHARDS KEEPER KEPT": descriptors from 3 on, the process number of the keeper, whether a file
+// with a configuration is behind them.
 inline constexpr const char* role_variable = "FACTEUR_ROLE";
 
 // What a process got from the keeper.
@@ -49,6 +50,8 @@ struct Inherited {
   std::vector<int> channels;   // Between keys and server, each side one end.
   std::vector<int> listening;  // The server's listening sockets,
   unsigned shards = 0;         // for so many shards.
+  // The last configuration that was good, as KeeperOptions::configuration gave it: the one on the disk is not.
+  std::optional<std::string> configuration{};
 };
 
 // Nothing if this process was not started by a keeper. Takes it out of the environment; no child gets the descriptors.

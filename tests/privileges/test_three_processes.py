@@ -279,6 +279,37 @@ class ThreeProcesses(unittest.TestCase):
                 self.assertEqual(client.noop()[0], "OK")
         self.assertEqual(self.events("process_ended"), [e for e in self.events("process_ended") if "signal" in e])
 
+    def test_a_file_that_is_edited_wrongly_stops_nobody(self):
+        """Server and keys start anew with the last good configuration; what is wrong with the file is told each time."""
+        config = self.server.config.read_text()
+        self.addCleanup(self.server.config.write_text, config)
+        self.server.config.write_text(config + "\n[limits]\nrecipents = 5\n")
+        line = config.count("\n") + 3
+        before = len(self.events("configuration_kept"))
+        for role in ROLES:
+            self.killed(role)
+            self.roles = wait_for(lambda: roles_of(self.keeper))
+        shake_hands(self.server.imaps)
+        self.server.deliver("Subject: all the same\r\n\r\nx\r\n")
+        told = self.events("configuration_kept")[before:]
+        self.assertEqual([event["role"] for event in told], ["server", "keys"])
+        for event in told:
+            self.assertIn(f"facteur.toml:{line}: ", event["problems"])
+            self.assertIn("recipients", event["problems"])  # What may have been meant.
+        with self.assertRaisesRegex(AssertionError, f"facteur.toml:{line}: "):
+            self.server.facteur("reload")
+        # Nobody starts from nothing with it, and all of it is said.
+        done = subprocess.run([harness.FACTEUR, "serve", "-c", self.server.config], capture_output=True, text=True,
+                              timeout=20)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn(f"facteur.toml:{line}: ", done.stderr)
+        self.server.config.write_text(config)
+        self.server.facteur("reload")
+        self.killed("facteur-server")
+        self.roles = wait_for(lambda: roles_of(self.keeper))
+        self.server.deliver("Subject: and again\r\n\r\nx\r\n")
+        self.assertEqual(len(self.events("configuration_kept")), before + 2)
+
     def test_the_end_of_the_keeper_is_the_end_of_all(self):
         """Killed itself, it leaves nobody behind; the next start has everything."""
         os.kill(self.keeper, signal.SIGKILL)
@@ -297,6 +328,7 @@ class WithRsa(ThreeProcesses):
     test_S80_who_they_are = test_S82_each_holds_only_its_descriptors = None
     test_S80_the_mail_is_the_users_and_the_keys_are_roots = None
     test_a_server_that_is_killed_starts_again_and_nobody_is_refused = None
+    test_a_file_that_is_edited_wrongly_stops_nobody = None
     test_keys_that_are_killed_start_again_and_open_sessions_go_on = None
     test_certificates_and_ports_change_without_a_connection_lost = None
     test_the_end_of_the_keeper_is_the_end_of_all = None
