@@ -1,4 +1,5 @@
-// Any file is read to its end, the same in any pieces; and what was read is written and read again unchanged.
+// Any file is read to its end, the same in any pieces; and what was read is written, in any dialect, and read again
+// unchanged.
 #include <algorithm>
 #include <cstdlib>
 #include <vector>
@@ -38,7 +39,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t cou
   for (std::size_t i = 0; i < whole.size(); ++i) {
     if (whole[i].octets != pieces[i].octets || !(whole[i].state == pieces[i].state)) std::abort();
     const auto when = whole[i].received.value_or(facteur::UtcTime{});
-    append_mbox(written, whole[i].octets, whole[i].sender, when, whole[i].state, MboxDialect::mboxrd);
+    const auto dialect = static_cast<MboxDialect>((i + count) % 4);
+    append_mbox(written, whole[i].octets, whole[i].sender, when, whole[i].state, dialect);
   }
   MboxReader reader;
   reader.add(written);
