@@ -1,6 +1,7 @@
 #include "mailbox/packed_view.hpp"
 
 #include <algorithm>
+#include <string>
 
 namespace facteur::mailbox {
 
@@ -19,12 +20,21 @@ const RowTable& PackedView::rows() const {
   // If the index cannot be read at all, the mailbox shows no messages rather than wrong ones.
   if (auto rows = load_rows(stored, account_, container_, damage_)) {
     rows_ = std::move(*rows);
+    if (rows_.size() != container_.total && damage_) {
+      damage_(container_.name, "its record counts " + std::to_string(container_.total) + " messages, there are " +
+                                   std::to_string(rows_.size()));
+    }
   } else if (damage_) {
     damage_(container_.name, rows.error().cause);
   }
   snapshot_.reset();
   ready_.store(&rows_, std::memory_order_release);
   return rows_;
+}
+
+Row PackedView::row(std::size_t index) const {
+  const RowTable& table = rows();
+  return index < table.size() ? table.row(index) : Row();
 }
 
 std::size_t PackedView::size() const {

@@ -24,7 +24,8 @@ class PackedView final : public View {
   Uid uidnext() const override { return Uid(container_.uidnext); }
   ModSeq highest_modseq() const override { return ModSeq(container_.high); }
   std::size_t size() const override;
-  Row row(std::size_t index) const override { return rows().row(index); }
+  // Nothing in it, not even a uid, where the mailbox's record counts more messages than there are.
+  Row row(std::size_t index) const override;
   void each(std::size_t first, std::size_t last, const RowVisit& visit) const override;
   std::optional<std::size_t> find(Uid uid) const override { return rows().find(uid); }
   std::size_t lower_bound(Uid uid) const override;
