@@ -113,7 +113,7 @@ int message_show(const Context& context, const std::string& file) {
   if (!text) return ExitCode::failed;
   const PartTree tree = message::parse_mime(*text);
   const std::string body = inert_text(message::display_text(*text, tree), true);
-  const auto charset = message::charset_of_text(tree);
+  const auto charset = message::charset_of_header(*text, tree);
   json::object fields;
   std::vector<std::vector<std::string>> rows;
   for (const auto* name : {"From", "Sender", "To", "Cc", "Date", "Subject"}) {
@@ -164,7 +164,7 @@ int message_headers(const Context& context, const std::string& file) {
   const auto text = read_message(context, file);
   if (!text) return ExitCode::failed;
   const PartTree tree = message::parse_mime(*text);
-  const auto charset = message::charset_of_text(tree);
+  const auto charset = message::charset_of_header(*text, tree);
   json::array list;
   std::string out;
   message::FieldScanner scanner(*text);

@@ -316,17 +316,37 @@ bool mostly_utf8(Bytes octets) {
 
 }  // namespace
 
-std::string body_to_utf8(Bytes octets, std::string_view charset) {
+bool charset_decides(std::string_view charset) {
   const Known label = known(charset);
-  if (label == Known::latin || label == Known::latin9) return to_utf8(octets, charset);
-  if (label == Known::no && converter_of(charset)) return to_utf8(octets, charset);
+  return label == Known::latin || label == Known::latin9 || (label == Known::no && converter_of(charset) != nullptr);
+}
+
+std::string charset_of_body(Bytes octets, std::string_view charset) {
+  if (charset_decides(charset)) return std::string(charset);
+  const Known label = known(charset);
   if (is_utf8(octets)) {
     const std::string_view escaped = label == Known::utf8 ? std::string_view() : escaped_charset(octets);
+    return std::string(escaped.empty() ? "utf-8" : escaped);
+  }
+  if (label == Known::utf8 && mostly_utf8(octets)) return "utf-8";
+  std::string likely = detected_charset(octets);
+  return likely.empty() ? "windows-1252" : likely;
+}
+
+std::string body_to_utf8(Bytes octets, std::string_view charset) {
+  const std::string found = charset_of_body(octets, charset);
+  if (found != "utf-8") return to_utf8(octets, found);
+  return is_utf8(octets) ? std::string(octets) : repaired_utf8(octets);
+}
+
+std::string field_to_utf8(Bytes octets, std::string_view charset) {
+  if (is_utf8(octets)) {
+    const bool escapes = octets.find('\x1b') != Bytes::npos;
+    const std::string_view escaped = escapes ? escaped_charset(octets) : std::string_view();
     return escaped.empty() ? std::string(octets) : to_utf8(octets, escaped);
   }
-  if (label == Known::utf8 && mostly_utf8(octets)) return repaired_utf8(octets);
-  const std::string likely = detected_charset(octets);
-  return to_utf8(octets, likely.empty() ? "windows-1252" : likely);
+  if (charset_decides(charset)) return to_utf8(octets, charset);
+  return mostly_utf8(octets) ? repaired_utf8(octets) : to_utf8(octets, "windows-1252");
 }
 
 bool charset_known(std::string_view charset) { return known(charset) != Known::no || converter_of(charset) != nullptr; }

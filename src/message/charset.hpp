@@ -24,4 +24,15 @@ bool charset_known(std::string_view charset);
 // over the first 16 KiB, else windows-1252.
 std::string body_to_utf8(Bytes octets, std::string_view charset);
 
+// Known, and not one of those that are written on everything: us-ascii and utf-8.
+bool charset_decides(std::string_view charset);
+
+// What body_to_utf8 takes the octets for: the label itself, or what is told by them.
+std::string charset_of_body(Bytes octets, std::string_view charset);
+
+// Raw octets of a header field, which no standard allows but UTF-8 (RFC 6532 §3.2): as they are if they are UTF-8
+// (ISO-2022 where its escape sequences are in them), else in `charset`. Where that says nothing (empty, nobody's name,
+// us-ascii, utf-8): damaged UTF-8 if most of them are, else windows-1252.
+std::string field_to_utf8(Bytes octets, std::string_view charset);
+
 }  // namespace facteur::message

@@ -2,7 +2,9 @@
 #include "message/charset.hpp"
 #include "message/encoded_word.hpp"
 #include "message/header.hpp"
+#include "message/mime.hpp"
 #include "message/references.hpp"
+#include "message/text.hpp"
 #include "message/transfer.hpp"
 #include "rfc_test.hpp"
 
@@ -96,6 +98,12 @@ TEST_RFC("2047 §5", "characters split between words, raw octets and damage") {
   CHECK(decoded_text("\xcf\xf0", "windows-1251") == "\u041f\u0440");
   CHECK(decoded_text("\xc3\xa9", "windows-1251") == "é");  // UTF-8, whatever the text is in.
   CHECK(decoded_text("\xe9", "nobody's") == "é");
+  CHECK(decoded_text("\xe9", "utf-8") == "é");
+  CHECK(decoded_text("\xe9", "us-ascii") == "é");
+  // UTF-8 that was cut: the rest of it stays readable.
+  CHECK(decoded_text("café, café\xc3") == "café, café\ufffd");
+  // Escape sequences of ISO-2022 without a word to say so.
+  CHECK(decoded_text("\x1b$B$\"\x1b(B x") == "\u3042 x");
   // Each word complete, as RFC 2047 §5 wants it: no escape sequence that does nothing is left over.
   CHECK(decoded_text("=?ISO-2022-JP?B?GyRCJUYbKEI=?=\r\n =?ISO-2022-JP?B?GyRCJUYbKEI=?=") == "\u30c6\u30c6");
   CHECK(decoded_text("=?utf-8?X?a?= =?utf-8?Q?a =?=") == "=?utf-8?X?a?= a =");
@@ -148,6 +156,32 @@ TEST_CASE("bodies whose charset is missing, wrong, or means more than it says") 
       "L'\xe9t\xe9 dernier, le pr\xe9sident a \xe9t\xe9 r\xe9\xe9lu \xe0 Gen\xe8ve pour la premi\xe8re fois.";
   CHECK(body_to_utf8(french, "utf-8") == to_utf8(french, "iso-8859-1"));
   CHECK(is_utf8(body_to_utf8("\x80\xff\x00\xfe", "nobodys-charset")));
+}
+
+TEST_CASE("raw octets of a header are in the charset of the text, said or told by its octets") {
+  const std::string subject =
+      "\xc0\xcc\xbf\xeb\xbe\xe0\xb0\xfc \xb9\xd7 \xbc\xad\xba\xf1\xbd\xba \xbb\xf3\xc7\xb0\xbe\xe0\xb0\xfc "
+      "\xba\xaf\xb0\xe6 \xbe\xc8\xb3\xbb";
+  const std::string body =
+      "\xc7\xd7\xbb\xf3 \xc0\xfa\xc8\xf1 \xbc\xad\xba\xf1\xbd\xba\xb8\xa6 \xc0\xcc\xbf\xeb\xc7\xd8 "
+      "\xc1\xd6\xbc\xc5\xbc\xad \xb0\xa8\xbb\xe7\xc7\xd5\xb4\xcf\xb4\xd9. \xbb\xf5\xb7\xce\xbf\xee "
+      "\xbe\xe0\xb0\xfc\xc0\xba \xb4\xd9\xc0\xbd \xb4\xde\xba\xce\xc5\xcd \xc0\xfb\xbf\xeb\xb5\xcb\xb4\xcf\xb4\xd9. "
+      "\xc0\xda\xbc\xbc\xc7\xd1 \xb3\xbb\xbf\xeb\xc0\xba \xc8\xa8\xc6\xe4\xc0\xcc\xc1\xf6\xb8\xa6 "
+      "\xc8\xae\xc0\xce\xc7\xd8 \xc1\xd6\xbd\xc3\xb1\xe2 \xb9\xd9\xb6\xf8\xb4\xcf\xb4\xd9.";
+  const auto read = [&](const std::string& fields) {
+    const std::string message = "Subject: " + subject + "\r\n" + fields + "\r\n" + body + "\r\n";
+    const std::string charset = charset_of_header(message, parse_mime(message));
+    return decoded_text(subject, charset);
+  };
+  const std::string wanted = "이용약관 및 서비스 상품약관 변경 안내";
+  CHECK(read("Content-Type: text/plain; charset=euc-kr\r\n") == wanted);
+  CHECK(read("") == wanted);
+  CHECK(read("Content-Type: text/plain; charset=us-ascii\r\n") == wanted);
+  CHECK(read("Content-Type: text/plain; charset=nobodys\r\n") == wanted);
+  const std::string ascii = "Subject: x\r\nContent-Type: text/plain; charset=euc-kr\r\n\r\n" + body;
+  CHECK(charset_of_header(ascii, parse_mime(ascii)).empty());
+  const std::string picture = "Subject: \xe9\r\nContent-Type: image/png\r\n\r\nx";
+  CHECK(charset_of_header(picture, parse_mime(picture)).empty());
 }
 
 }  // namespace

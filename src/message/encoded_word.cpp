@@ -63,14 +63,6 @@ std::string word_octets(const EncodedWord& word) {
   return out;
 }
 
-void append_text(std::string& out, Bytes raw, std::string_view charset) {
-  if (is_utf8(raw)) {
-    out.append(raw);
-  } else {
-    out.append(to_utf8(raw, charset.empty() || !charset_known(charset) ? "windows-1252" : charset));
-  }
-}
-
 // A decoded word may hold line ends or NUL: they must not get into header lines or responses.
 void clean(std::string& text) {
   for (char& c : text) {
@@ -85,7 +77,7 @@ bool blank(Bytes text) { return std::ranges::all_of(text, ascii::is_space); }
 std::string decoded_text(Bytes value, std::string_view raw_charset) {
   std::string line = unfolded(value);
   const Bytes text = line;
-  if (text.find("=?") == Bytes::npos && is_utf8(text)) {
+  if (text.find("=?") == Bytes::npos && is_utf8(text) && text.find('\x1b') == Bytes::npos) {
     clean(line);
     return line;
   }
@@ -109,7 +101,7 @@ std::string decoded_text(Bytes value, std::string_view raw_charset) {
     // RFC 2047 §6.2: blanks between two encoded words are not shown.
     const bool joined = after_word && blank(between);
     if (!joined || !ascii::equal_ignoring_case(charset, word->charset)) flush();
-    if (!joined) append_text(out, between, raw_charset);
+    if (!joined) out += field_to_utf8(between, raw_charset);
     charset = word->charset;
     pending += word_octets(*word);
     after_word = true;
@@ -117,7 +109,7 @@ std::string decoded_text(Bytes value, std::string_view raw_charset) {
     plain = i;
   }
   flush();
-  append_text(out, text.substr(plain), raw_charset);
+  out += field_to_utf8(text.substr(plain), raw_charset);
   clean(out);
   return out;
 }

@@ -12,7 +12,7 @@ namespace facteur::message {
 
 // An unstructured value or display name, unfolded and decoded: valid UTF-8, blanks between encoded words dropped
 // (RFC 2047 §6.2). Raw 8-bit octets are taken as UTF-8, or in `raw_charset` (what the text of the message is written
-// in) if they are not; in windows-1252 if that is empty or unknown.
+// in, charset_of_header) if they are not: field_to_utf8.
 std::string decoded_text(Bytes value, std::string_view raw_charset = {});
 
 // Octets of the encoded word at the start of `text`, as one token of a display name: up to the blank, '<', '(', ':' or

@@ -245,7 +245,7 @@ std::string make_structure(Bytes prefix, Bytes content) {
   out.append(basic);
   head.body = static_cast<std::uint32_t>(out.size() - start);
   start = out.size();
-  out.append(make_texts(header, charset_of_text(tree)));
+  out.append(make_texts(header, charset_of_header(content, tree)));
   head.texts = static_cast<std::uint32_t>(out.size() - start);
   start = out.size();
   out.append(make_parts(tree, prefix.size()));

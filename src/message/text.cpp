@@ -53,12 +53,17 @@ bool blank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == 
 
 }  // namespace
 
-std::string_view charset_of_text(const PartTree& tree) {
+std::string charset_of_header(Bytes message, const PartTree& tree) {
+  if (!tree.ambiguities.has(Ambiguity::eight_bit_header)) return {};
+  const Part* first = nullptr;
   for (const Part& part : tree.parts) {
-    if (part.content_type.type != "text") continue;
-    if (const auto charset = part.content_type.parameter("charset"); !charset.empty()) return charset;
+    if (part.content_type.type != "text" || part.kind != Part::Kind::leaf) continue;
+    const auto charset = part.content_type.parameter("charset");
+    if (charset_decides(charset)) return std::string(charset);
+    if (first == nullptr) first = &part;
   }
-  return {};
+  return first == nullptr ? std::string()
+                          : charset_of_body(decoded_body(message, *first), first->content_type.parameter("charset"));
 }
 
 std::string_view cut_at_character(std::string_view utf8, std::size_t octets) {

@@ -22,9 +22,9 @@ std::string leaf_text(Bytes message, const Part& part, std::size_t most);
 // (RFC 2387 §3.2), of signed ones what is signed (RFC 1847 §2.1); no attachments, nothing of messages inside.
 std::vector<std::uint32_t> shown_leaves(Bytes message, const PartTree& tree);
 
-// What the text of the message is written in, by its first text/* part that says so; empty if none does. Raw octets in
-// header fields are most likely in it too (decoded_text).
-std::string_view charset_of_text(const PartTree& tree);
+// What raw octets in the header of a message are most likely written in (decoded_text): what its text is, by the first
+// text/* part that says so, or else by the octets of the first one. Empty if the header has no octets that need it.
+std::string charset_of_header(Bytes message, const PartTree& tree);
 
 // These leaves as one text, a blank line between two, and of files written into them (uuencode...) the names in
 // brackets; if they say nothing, the text in a winmail.dat (TNEF).

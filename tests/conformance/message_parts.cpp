@@ -92,7 +92,7 @@ std::string addresses(Bytes header, std::string_view name) {
 std::string values(Bytes message, const PartTree& tree) {
   const Bytes header = message.substr(0, tree.parts[0].header_length);
   std::string out =
-      pair("subject", decoded_text(first_field(header, "Subject").value_or(Bytes()), charset_of_text(tree)));
+      pair("subject", decoded_text(first_field(header, "Subject").value_or(Bytes()), charset_of_header(message, tree)));
   for (const auto* name : {"From", "To", "Cc"}) out += ", " + pair(ascii::lower(name), addresses(header, name));
   const auto field = first_field(header, "Date");
   const auto date = field ? parse_date(*field) : std::nullopt;
