@@ -1,6 +1,7 @@
 // The service of mailboxes over an engine in memory.
 #include "mailbox/mailboxes.hpp"
 
+#include "mailbox/flag_runs.hpp"
 #include "mailbox/imports.hpp"
 #include "mailbox/invariants.hpp"
 #include "mailbox/keys.hpp"
@@ -650,6 +651,49 @@ TEST_RFC("9051 §6.4.6", "a change of flags on many messages is one record, and 
   right();
   stage.restart();
   CHECK(row_text() == shown_before);
+}
+
+TEST_CASE("mailbox: Flags change at once where a few messages are in a second mailbox, and there, too") {
+  Stage stage;
+  const MailboxId inbox = stage.box(anne, "INBOX").id, sent = stage.box(anne, "Sent").id;
+  stage.deliver_many(anne, inbox, 900);
+  stage.get(stage.mailboxes->copy(anne, inbox, range(101, 180), sent));
+  const auto runs = [&] {
+    const auto waiting = read_flag_runs(Stored(stage.engine->latest()), anne, inbox);
+    REQUIRE(waiting);
+    return waiting->size();
+  };
+  const auto before = stage.view(anne, "INBOX")->highest_modseq();
+  stage.get(stage.mailboxes->store_flags(anne, inbox, uids({5, 150}), FlagChange::add, Flags::draft, {}));
+  const auto stored =
+      stage.get(stage.mailboxes->store_flags(anne, inbox, range(1, 900), FlagChange::add, Flags::seen, {"k"}, before));
+  CHECK(stored.modified == uids({5, 150}));
+  CHECK(runs() > 0);
+  const auto check = [&] {
+    const auto problems = check_account(Stored(stage.engine->latest()), anne);
+    REQUIRE(problems);
+    CHECK(*problems == std::vector<std::string>());
+    const auto here = stage.view(anne, "INBOX");
+    const auto there = stage.view(anne, "Sent");
+    for (std::size_t i = 0; i < here->size(); ++i) {
+      const bool changed = i != 4 && i != 149;
+      CHECK(here->row(i).flags.has(Flags::seen) == changed);
+      CHECK(here->row(i).flags.keywords.size() == (changed ? 1 : 0));
+      if (i >= 100 && i < 180) CHECK(there->row(i - 100).flags == here->row(i).flags);
+    }
+    CHECK(stage.box(anne, "INBOX").unread == 2);
+    CHECK(stage.box(anne, "Sent").unread == 1);
+  };
+  check();
+  stage.restart();
+  check();
+  // Where most are elsewhere, one after the other.
+  stage.get(stage.mailboxes->copy(anne, inbox, range(200, 900), sent));
+  const auto waiting = runs();
+  stage.get(stage.mailboxes->store_flags(anne, inbox, range(1, 900), FlagChange::add, Flags::flagged, {}));
+  CHECK(runs() <= waiting);
+  CHECK(stage.view(anne, "Sent")->row(0).flags.has(Flags::flagged));
+  check();
 }
 
 TEST_CASE("mailbox: Many runs of flags are carried into the records in the background") {

@@ -128,8 +128,8 @@ class Service final : public Mailboxes {
                                              FlagChange change, std::uint8_t flag_bits,
                                              std::vector<std::string> keywords, std::optional<ModSeq> unchanged_since);
   Task<Result<std::optional<StoredFlags>>> store_run(std::shared_ptr<Account> account, MailboxId mailbox,
-                                                     const std::vector<Uid>& uids, FlagChange change,
-                                                     std::uint8_t flag_bits, const std::vector<std::string>& keywords,
+                                                     std::vector<Uid>& uids, FlagChange change, std::uint8_t flag_bits,
+                                                     const std::vector<std::string>& keywords,
                                                      std::optional<ModSeq> unchanged_since);
   Task<Result<void>> carry_runs(std::shared_ptr<Account> account, MailboxId mailbox);
   Task<void> carry_in_background(std::shared_ptr<Account> account, MailboxId mailbox);

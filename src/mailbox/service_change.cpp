@@ -53,6 +53,34 @@ ReadAhead read_ahead(const Account& account, MailboxId mailbox, std::span<const 
   return ahead;
 }
 
+// Which of these messages are in another mailbox, too, ascending. nullopt: their records lie too far apart to be read.
+std::optional<std::vector<Uid>> find_shared(const store::Reader& reader, AccountId account, MailboxId mailbox,
+                                            const RowTable& rows, const std::vector<Uid>& uids) {
+  constexpr std::uint64_t near = 16;  // Ids that a message takes from the counter, about three, and some more.
+  ItemId first(keys::last_modseq), last;
+  for (const Uid uid : uids) {
+    const auto row = rows.find(uid);
+    const ItemId item = row ? rows.row(*row).item : ItemId();
+    if (!item) continue;
+    first = std::min(first, item);
+    last = std::max(last, item);
+  }
+  if (first > last) return std::vector<Uid>();
+  if (last.value - first.value > near * uids.size()) return std::nullopt;
+  std::vector<Uid> shared;
+  const auto scanned =
+      reader.scan(keys::item(account, first), store::behind(keys::item(account, last).text()), [&](Bytes, Bytes value) {
+        const auto item = decode<Item>(value);
+        const auto uid = item ? item->uid_in(mailbox) : std::nullopt;
+        if (uid && item->places.size() > 1) shared.push_back(*uid);
+        return true;
+      });
+  if (!scanned) return std::nullopt;
+  std::ranges::sort(shared);
+  std::erase_if(shared, [&uids](Uid uid) { return !std::ranges::binary_search(uids, uid); });
+  return shared;
+}
+
 // Changes one message. True if its modseq was above the limit (RFC 7162 §3.1.3).
 Result<bool> change_one(Transaction& transaction, MailboxId mailbox, Uid uid, const FlagRun& wanted,
                         std::optional<ModSeq> unchanged_since) {
@@ -84,12 +112,13 @@ Task<Result<StoredFlags>> Service::store_flags_here(AccountId id, MailboxId mail
                                                     std::optional<ModSeq> unchanged_since) {
   const auto account = account_here(id);
   sort_unique(uids);
+  StoredFlags stored;
   if (uids.size() >= run_from) {
     auto at_once = co_await store_run(account, mailbox, uids, change, flag_bits, names, unchanged_since);
     if (!at_once) co_return failed(at_once);
-    if (*at_once) co_return std::move(**at_once);
+    if (*at_once) stored = std::move(**at_once);
+    if (*at_once && uids.empty()) co_return stored;
   }
-  StoredFlags stored;
   std::span<const Uid> rest(uids);
   do {
     auto held = co_await account->turn();
@@ -113,12 +142,13 @@ Task<Result<StoredFlags>> Service::store_flags_here(AccountId id, MailboxId mail
     auto committed = co_await account->commit(transaction, store::Batch(), std::move(held));
     if (!committed) co_return failed(committed);
   } while (!rest.empty());
+  std::ranges::sort(stored.modified);
   co_return stored;
 }
 
-// nullopt: it cannot be one run.
+// nullopt: it cannot be one run, and nothing was done. Else only messages are left in `uids` that are elsewhere, too.
 Task<Result<std::optional<StoredFlags>>> Service::store_run(std::shared_ptr<Account> account, MailboxId mailbox,
-                                                            const std::vector<Uid>& uids, FlagChange change,
+                                                            std::vector<Uid>& uids, FlagChange change,
                                                             std::uint8_t flag_bits,
                                                             const std::vector<std::string>& names,
                                                             std::optional<ModSeq> unchanged_since) {
@@ -134,13 +164,25 @@ Task<Result<std::optional<StoredFlags>>> Service::store_run(std::shared_ptr<Acco
     const auto runs = account->state().runs.find(mailbox);
     return runs == account->state().runs.end() ? 0 : runs->second.size();
   };
-  Transaction transaction = account->begin();
-  const Container* container = transaction.find(mailbox);
+  const Container* container = account->state().find(mailbox);
   if (container == nullptr) co_return no_mailbox();
-  if (container->shared != 0) co_return Stored();
+  std::vector<Uid> shared;
+  if (container->shared != 0) {
+    auto look = [this, id = account->id(), mailbox, &rows, &uids] {
+      return find_shared(*engine_.snapshot(), id, mailbox, (*rows)->rows(), uids);
+    };
+    auto found = co_await world::blocking(shards_, world::Shards::Lane::pool, std::move(look));
+    if (!found || 2 * found->size() > uids.size()) co_return Stored();
+    shared = std::move(*found);
+    loaded = co_await account->load();
+    if (!loaded) co_return failed(loaded);
+  }
+  std::vector<Uid> alone;
+  std::ranges::set_difference(uids, shared, std::back_inserter(alone));
+  Transaction transaction = account->begin();
   auto numbers = numbers_of(transaction, names);
   if (!numbers) co_return failed(numbers);
-  auto plan = plan_flags((*rows)->rows(), wanted_run(change, flag_bits, std::move(*numbers)), uids, unchanged_since);
+  auto plan = plan_flags((*rows)->rows(), wanted_run(change, flag_bits, std::move(*numbers)), alone, unchanged_since);
   if (waiting() + plan.runs.size() > most_runs) co_return Stored();
   StoredFlags stored;
   stored.modified = std::move(plan.modified);
@@ -153,6 +195,7 @@ Task<Result<std::optional<StoredFlags>>> Service::store_run(std::shared_ptr<Acco
       homes_[shards_.current()]->carrying.emplace(account->id(), mailbox).second) {
     tasks_[shards_.current()]->start(carry_in_background(account, mailbox));
   }
+  uids = std::move(shared);
   co_return Stored(std::move(stored));
 }
 

@@ -137,7 +137,8 @@ class Transaction {
                     std::vector<std::pair<std::string, std::string>> records);
 
   // ---- runs of flags (flag_runs.hpp)
-  // Begins the runs of a plan; the container has no placement whose item is elsewhere too (Container::shared is 0).
+  // Begins the runs of a plan. None of its messages may be elsewhere, too: there it would change with a modseq of its
+  // own.
   Result<void> begin_runs(MailboxId container, FlagPlan plan);
   // Carries the first run that waits in a container into the records of uids behind `after`, of `most` at most. The uid
   // to go on behind; 0: the run has ended, and the next one begins.
