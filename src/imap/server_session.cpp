@@ -109,7 +109,7 @@ struct ServerSession::State {
     phase = Phase::command;
     // What a login was written with does not stay in memory.
     if (!authenticated) std::ranges::fill(text, '\0');
-    text.clear();
+    std::string().swap(text);  // An idle session holds no room for commands.
     line_start = 0;
     left = 0;
     refusal.clear();
@@ -710,6 +710,7 @@ void ServerSession::logged_in() {
   CHECK_OR_BUG(s.asked == Asked::login);
   s.asked = Asked::nothing;
   s.command.body = NoopCommand{};
+  std::string().swap(s.parameters.nonce_seed);  // RFC 9051 §6.2.2: there is no second login.
   if (s.exchange) {
     s.sasl_step(s.exchange->checked(true));
   } else {

@@ -15,7 +15,7 @@ Task<std::optional<sasl::Verifier>> Login::verifier(sasl::Mechanism mechanism, s
   must_wait_.reset();
   auto allowed = co_await authenticator_.may_attempt(login, from_);
   if (!allowed) {
-    must_wait_ = std::move(allowed.error());
+    must_wait_ = std::make_unique<Failure>(std::move(allowed.error()));
     co_return std::nullopt;
   }
   cost_ = *allowed;
@@ -23,7 +23,7 @@ Task<std::optional<sasl::Verifier>> Login::verifier(sasl::Mechanism mechanism, s
   if (mechanism == sasl::Mechanism::cram_md5) {
     auto secret = authenticator_.shared_secret(login);
     if (!secret) {
-      must_wait_ = std::move(secret.error());
+      must_wait_ = std::make_unique<Failure>(std::move(secret.error()));
       co_return std::nullopt;
     }
     if (!*secret) co_return std::nullopt;
@@ -33,7 +33,7 @@ Task<std::optional<sasl::Verifier>> Login::verifier(sasl::Mechanism mechanism, s
   }
   auto found = authenticator_.scram_verifier(login, sasl::name(mechanism));
   if (!found) {
-    must_wait_ = std::move(found.error());
+    must_wait_ = std::make_unique<Failure>(std::move(found.error()));
     co_return std::nullopt;
   }
   // RELIABILITY S15: for an unknown login the verifier is made up, and the exchange fails at its end like any other.
@@ -55,7 +55,7 @@ Task<Result<std::optional<store::AccountId>>> Login::check(sasl::Credentials cre
     if (!as_self) co_return std::optional<store::AccountId>();
     co_return *account;
   }
-  if (must_wait_) co_return std::unexpected(*std::exchange(must_wait_, std::nullopt));
+  if (const auto why = std::exchange(must_wait_, nullptr)) co_return std::unexpected(*why);
   const bool proven = credentials.proof == sasl::Credentials::Proof::proven && as_self;
   const auto account = proven ? expected_ : std::nullopt;
   co_await authenticator_.attempt_finished(credentials.login, from_, account, std::exchange(cost_, {}));

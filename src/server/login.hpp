@@ -1,6 +1,7 @@
 // The questions of a SASL exchange, answered from the directory: for SMTP, IMAP and POP3 alike.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,7 +35,7 @@ class Login {
   IpAddress from_;
   std::optional<store::AccountId> expected_;  // Whose verifier was given out.
   directory::GuessCost cost_;                 // Of the exchange.
-  std::optional<Failure> must_wait_;
+  std::unique_ptr<Failure> must_wait_;        // Seldom there, and a login stays as long as its connection.
 };
 
 }  // namespace facteur::server
