@@ -122,7 +122,7 @@ class CommandsTest(unittest.TestCase):
         self.good("reload")
         self.assertIn("more.example", self.good("domain", "list"))
 
-    def test_wrong_passwords_are_listed_and_forgotten(self):
+    def test_wrong_passwords_are_listed_kept_over_a_restart_and_forgotten(self):
         self.assertEqual(self.run_it("guesses", "list").returncode, 4)
         port = free_port()
         self.config.write_text(self.base + f'[[listener]]\nprotocol = "imap"\naddress = "127.0.0.1"\nport = {port}\n'
@@ -132,9 +132,14 @@ class CommandsTest(unittest.TestCase):
         self.good("account", "add", "anne@example.org", stdin="right\n")
         with imaplib.IMAP4("127.0.0.1", port) as client:
             self.assertRaises(imaplib.IMAP4.error, client.login, "anne@example.org", "wrong")
-        table = self.good("guesses", "list")
-        self.assertRegex(table, r"login +anne@example.org +1")
-        self.assertRegex(table, r"source +127.0.0.1 anne@example.org +1")
+        for restart in (False, True):
+            if restart:
+                self.server.terminate()
+                self.assertEqual(self.server.wait(30), 0)
+                self.start()
+            table = self.good("guesses", "list")
+            self.assertRegex(table, r"login +anne@example.org +1")
+            self.assertRegex(table, r"source +127.0.0.1 anne@example.org +1")
         self.assertEqual([g["wrong"] for g in json.loads(self.good("guesses", "list", "--json"))["guesses"]], [1, 1])
         self.assertEqual(self.run_it("guesses", "forget").returncode, 1)
         self.assertEqual(self.run_it("guesses", "forget", "nobody@example.org").returncode, 1)
