@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* stage_variable = "FACTEUR_TEST_STAGE";
-constexpr std::chrono::milliseconds silence{400};
+constexpr std::chrono::milliseconds silence{1000};
 
 struct NoLog final : observe::Sink {
   void record(const observe::Record&) override {}
@@ -121,7 +121,7 @@ struct Life {
 
   [[noreturn]] void serve() const {
     if (plays("slow-start") && number == 2) {  // A large store.
-      wait(silence * 4);
+      wait(silence * 2);
       note("opened");
     }
     if (plays("kept")) spoil();
@@ -168,7 +168,7 @@ TEST_CASE("a server that starts anew may take its time for its store; one that h
   CHECK(stage.has("server2"));
   CHECK(stage.has("opened"));
   CHECK(stage.has("server3"));
-  wait(silence * 3);
+  wait(silence * 3 / 2);
   CHECK(!stage.has("server4", {}));
   CHECK(!stage.has("keys2", {}));
 }
@@ -192,7 +192,7 @@ TEST_CASE("keys that are silent are ended, while they start and afterwards, and 
   Stage stage("stuck-keys");
   CHECK(stage.has("keys2"));
   CHECK(stage.has("keys3"));
-  wait(silence * 3);
+  wait(silence * 3 / 2);
   CHECK(!stage.has("keys4", {}));
   CHECK(!stage.has("server2", {}));
 }
