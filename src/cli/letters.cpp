@@ -62,9 +62,32 @@ bool read_whole(const fs::path& path, std::string& into) {
   return !in.bad();
 }
 
+// "1035478339.27041_118.foo.org" and more: as every writer of Maildir names files.
+bool is_maildir_name(std::string_view name) {
+  const auto end = std::ranges::find_if_not(name, ascii::is_digit);
+  return end - name.begin() >= 9 && end != name.end() && *end == '.';
+}
+
+// With "cur" and "new", or a message in one of them: archives leave empty folders out.
 bool is_maildir(const fs::path& path) {
   std::error_code none;
-  return fs::is_directory(path / "cur", none) && fs::is_directory(path / "new", none);
+  if (fs::is_directory(path / "cur", none) && fs::is_directory(path / "new", none)) return true;
+  for (const auto* sub : {"cur", "new"}) {
+    for (const auto& entry : fs::directory_iterator(path / sub, none)) {
+      if (entry.is_regular_file(none) && is_maildir_name(entry.path().filename().string())) return true;
+    }
+  }
+  return false;
+}
+
+// Whether folders of Maildir++ stand in it, as they do beside an INBOX that is empty and was left out.
+bool has_maildir_folders(const fs::path& path) {
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(path, none)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with('.') && !mailbox_of_maildir_folder(name).empty() && is_maildir(entry.path())) return true;
+  }
+  return false;
 }
 
 BoxFormat format_of_file(std::istream& in) {
@@ -232,7 +255,7 @@ class Finder {
     for (const auto& entry : fs::directory_iterator(folder, none)) entries.push_back(entry);
     std::ranges::sort(entries, comes_before,
                       [](const fs::directory_entry& entry) { return entry.path().filename().string(); });
-    const bool inside = is_maildir(folder);
+    const bool inside = is_maildir(folder) || has_maildir_folders(folder);
     for (const auto& entry : entries) {
       const std::string name = entry.path().filename().string();
       if (entry.is_directory(none)) {

@@ -257,6 +257,26 @@ set read_only=yes
         self.assertEqual(got['Old/dir/Sub'][0][2], b"Subject: below\r\n\r\nz\r\n")
         self.assertEqual(got['Old'][0][1:], ("21-Nov-1997 15:55:06 +0000", b"Subject: alone\r\nDate: Fri, 21 Nov 1997 09:55:06 -0600\r\n\r\nw\r\n"))
 
+    def test_a_maildir_without_its_empty_folders_is_read(self):
+        """As archives and version control keep it: only folders with files in them; names as on Windows."""
+        root = self.folder / "packed"
+        for place, name in (("cur", "1491941793.M41850P8566.mx1,S=20;2,FS"), (".Old/new", "1035478339.27041_118.foo"),
+                            (".Old.Older/cur", "1035478340.27041_119.foo:2,R")):
+            (root / place).mkdir(parents=True, exist_ok=True)
+            (root / place / name).write_bytes(f"Subject: {place}\n\nx\n".encode())
+        shutil.copytree(root / ".Old", self.folder / "no inbox" / ".Old")
+        (self.folder / "trees" / "new").mkdir(parents=True)
+        (self.folder / "trees" / "new" / "a.eml").write_bytes(b"Subject: no Maildir\n\nx\n")
+        self.add_account("joe")
+        self.assertEqual(self.import_into("joe", root)["imported"], 3)
+        self.assertEqual(self.import_into("joe", self.folder / "no inbox", "--into", "B")["imported"], 1)
+        self.assertEqual(self.import_into("joe", self.folder / "trees", "--into", "C")["imported"], 1)
+        got = {box.strip('"'): [(flags, text.split(b"\r\n")[0]) for flags, _, text in rows]
+               for box, rows in self.contents("joe").items()}
+        self.assertEqual(got, {"INBOX": [(r"\Flagged \Seen", b"Subject: cur")], "Old": [("", b"Subject: .Old/new")],
+                               "Old/Older": [(r"\Answered", b"Subject: .Old.Older/cur")],
+                               "B/Old": [("", b"Subject: .Old/new")], "C/new": [("", b"Subject: no Maildir")]})
+
     def test_a_stopped_server(self):
         source = self.folder / "offline.eml"
         source.write_bytes(b"Subject: offline\r\n\r\nx\r\n")
