@@ -236,15 +236,15 @@ class Server {
     destroy_and_edit(t, *place);
   }
 
-  // STORE on many messages at once; where a message is elsewhere too it cannot be one.
+  // STORE on many messages at once; those that are elsewhere, too, cannot be among them.
   void run(Transaction& t, MailboxId mailbox) {
     const auto waiting = state_.runs.find(mailbox);
-    if (t.find(mailbox)->shared != 0 || (waiting != state_.runs.end() && waiting->second.size() > 5)) return;
+    if (waiting != state_.runs.end() && waiting->second.size() > 5) return;
     const RowTable rows = must(load_rows(keeper_.pending(), account, *t.find(mailbox), {}), "rows");
     std::vector<Uid> uids;
     const unsigned per_mille = chance_.happens(500) ? 1000 : 600;
     for (std::uint32_t uid = 1; uid < t.find(mailbox)->uidnext; ++uid) {
-      if (chance_.happens(per_mille)) uids.emplace_back(uid);
+      if (chance_.happens(per_mille) && !is_elsewhere(rows, Uid(uid))) uids.emplace_back(uid);
     }
     FlagRun wanted;
     wanted.change = pick(std::vector{FlagChange::replace, FlagChange::add, FlagChange::remove});
@@ -254,6 +254,12 @@ class Server {
     std::optional<ModSeq> unchanged_since;
     if (chance_.happens(200)) unchanged_since = ModSeq(chance_.between(1, state_.record.modseq));
     must(t.begin_runs(mailbox, plan_flags(rows, wanted, uids, unchanged_since)), "begin runs");
+  }
+  bool is_elsewhere(const RowTable& rows, Uid uid) {
+    const auto row = rows.find(uid);
+    if (!row) return false;
+    const auto value = must(keeper_.pending().get(keys::item(account, rows.row(*row).item)), "item");
+    return value && must(decode<Item>(*value), "item").places.size() > 1;
   }
   void carry_all() {
     Uid after{};
