@@ -17,21 +17,15 @@ import tempfile
 import time
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-FACTEUR = os.environ.get("FACTEUR", str(ROOT / "build/release/facteur"))
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
+from harness import FACTEUR, ROOT, free_ports  # noqa: E402
 
 
 class CommandsTest(unittest.TestCase):
     def setUp(self):
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="facteur-cli-"))
         self.config = self.home / "facteur.toml"
-        self.port = free_port()
+        self.port = free_ports(1)[0]
         self.base = (f'hostname = "mx.example.org"\ndomains = ["example.org"]\npostmaster = "anne@example.org"\n'
                      f'[server]\ndata = "{self.home}/data"\nprocesses = "one"\n[dns]\nmode = "zone"\nzone_file = "{self.home}/zone"\n'
                      f'[[listener]]\nprotocol = "exchanger"\naddress = "127.0.0.1"\nport = {self.port}\n')
@@ -124,7 +118,7 @@ class CommandsTest(unittest.TestCase):
 
     def test_wrong_passwords_are_listed_kept_over_a_restart_and_forgotten(self):
         self.assertEqual(self.run_it("guesses", "list").returncode, 4)
-        port = free_port()
+        port = free_ports(1)[0]
         self.config.write_text(self.base + f'[[listener]]\nprotocol = "imap"\naddress = "127.0.0.1"\nport = {port}\n'
                                'plaintext_login = true\n')
         self.start()
@@ -310,7 +304,7 @@ class CommandsTest(unittest.TestCase):
         temporary = self.home / "tmp"
         temporary.mkdir()
         for lang in ("en", "fr"):
-            base = 20000 + os.getpid() % 20000
+            base = 20000 + os.getpid() % 3900
             done = subprocess.run([FACTEUR, "demo", "--once", "--lang", lang, "--base-port", str(base)],
                                   capture_output=True, text=True, timeout=120,
                                   env={**os.environ, "TMPDIR": str(temporary)})
@@ -321,7 +315,7 @@ class CommandsTest(unittest.TestCase):
         self.assertEqual(list(temporary.iterdir()), [])
 
     def test_the_demonstration_stays_until_it_is_told_to_stop(self):
-        base = 20000 + (os.getpid() + 7) % 20000
+        base = 20000 + (os.getpid() + 700) % 3900
         process = subprocess.Popen([FACTEUR, "demo", "--lang", "en", "--base-port", str(base)], stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, text=True)
         text = ""

@@ -2,6 +2,7 @@
 import contextlib
 import os
 import pathlib
+import random
 import shutil
 import signal
 import smtplib
@@ -20,12 +21,16 @@ USER = os.environ.get("FACTEUR_USER", "nobody")
 
 
 def free_ports(count):
-    """Ports nobody listens on now, all different."""
+    """Ports nobody listens on now, all different; none of those that the kernel gives to whoever connects, or a client of
+    another test may have it when the server wants it."""
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
+        ports = []
+        while len(ports) < count:
+            one = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                one.bind(("127.0.0.1", random.randrange(10000, 20000)))
+                ports.append(one.getsockname()[1])
+        return ports
 
 
 def wait_for(what, seconds=20, every=0.05):
