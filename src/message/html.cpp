@@ -264,7 +264,7 @@ void HtmlReader::add_text(std::string_view text, bool preformatted) {
       continue;
     }
     if (text[i] == '&') {
-      if (const Entity entity = read_entity(text.substr(i, 32)); entity.length > 0) {
+      if (const CharacterReference entity = read_character_reference(text.substr(i, 32)); entity.length > 0) {
         if (entity.characters == "\xc2\xa0") {  // A no-break space is a blank here.
           lines_.blank();
         } else if (entity.characters != "\xc2\xad") {  // Nor is a soft hyphen shown.

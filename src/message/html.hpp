@@ -12,12 +12,15 @@ namespace facteur::message {
 // alternative text. At most about `most` octets come out. The same whatever is damaged: nothing is refused.
 std::string html_to_text(std::string_view html, std::size_t most);
 
-// The characters of the entity at the start of `text` ("&eacute;", "&#233;", "&#xe9;", "&amp"), and how many octets of
+// A character reference of HTML, and not what MIME calls an entity (entity.hpp): two types of one name in a namespace
+// corrupt memory and no linker says so.
+//
+// The characters of the one at the start of `text` ("&eacute;", "&#233;", "&#xe9;", "&amp"), and how many octets of
 // `text` it took; 0: it is none. Characters no text may hold (controls, surrogates) become U+FFFD.
-struct Entity {
+struct CharacterReference {
   std::string characters;
   std::size_t length = 0;
 };
-Entity read_entity(std::string_view text);
+CharacterReference read_character_reference(std::string_view text);
 
 }  // namespace facteur::message

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The few rules of the source that are architecture: purity of folders, banned calls, unique failure codes, READMEs."""
+"""The few rules of the source that are architecture: purity of folders, banned calls, unique failure codes and types, READMEs."""
 import pathlib
 import re
 import sys
@@ -25,11 +25,35 @@ ANYWHERE = [
 ]
 EXEMPT = {"base": {"task.hpp", "task.cpp", "wait.hpp", "time.hpp"}}  # The coroutine types themselves.
 
+# A type at namespace scope, defined here; not one inside of another (`struct A::B {`).
+NAMESPACE = re.compile(r"(?:inline )?namespace\s*([\w:]*)\s*\{\s*$")
+TYPE = re.compile(r"(?:template <.*> )?(?:struct|class|union|enum(?: class)?)\s+(\w+)(?:\s+final)?\s*(?::[^:;][^;]*)?\{")
+
+
+def types(text):
+    """(line number, qualified name) of the types that other files may see: none of an unnamed namespace."""
+    inside = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if opened := NAMESPACE.match(line):
+            inside.append(opened.group(1))
+        elif re.match(r"\}\s*// namespace", line):
+            inside[-1:] = []
+        elif "" not in inside and (found := TYPE.match(line)):
+            yield number, "::".join([*inside, found.group(1)])
+
+
 errors = []
 codes = {}
+defined = {}
 for path in sorted((root / "src").glob("**/*.[ch]pp")):
     folder = path.parent.name
     test = path.stem.endswith(("_test", "_fuzz", "_bench"))
+    for number, name in types(path.read_text()) if not path.stem.endswith(("_fuzz", "_bench")) else ():
+        where = f"{path.relative_to(root)}:{number}"
+        if name in defined:
+            # No compiler and no linker says so, and constructors of the one run on memory of the other.
+            errors.append(f"{where}: {name} is another type at {defined[name]}")
+        defined[name] = where
     for number, line in enumerate(path.read_text().splitlines(), 1):
         code = line.split("//", 1)[0] if not re.search(r'"[^"]*//', line) else line
         where = f"{path.relative_to(root)}:{number}"
@@ -66,5 +90,5 @@ for folder in sorted(p for p in (root / "src").iterdir() if p.is_dir()):
 
 for error in errors:
     print(error)
-print(f"tidy: {len(codes)} failure codes, {len(errors)} errors")
+print(f"tidy: {len(codes)} failure codes, {len(defined)} types, {len(errors)} errors")
 sys.exit(bool(errors))

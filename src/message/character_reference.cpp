@@ -75,7 +75,7 @@ char32_t code_of_name(std::string_view name) {
   return 0;
 }
 
-Entity numeric(std::string_view text) {
+CharacterReference numeric(std::string_view text) {
   const bool hex = text.size() > 2 && (text[2] == 'x' || text[2] == 'X');
   std::size_t i = hex ? 3 : 2;
   const std::size_t start = i;
@@ -87,7 +87,7 @@ Entity numeric(std::string_view text) {
     code = code > 0x110000 ? code : code * (hex ? 16 : 10) + digit;
   }
   if (i == start) return {};
-  Entity entity;
+  CharacterReference entity;
   entity.length = i < text.size() && text[i] == ';' ? i + 1 : i;
   append_character(entity.characters, code);
   return entity;
@@ -95,7 +95,7 @@ Entity numeric(std::string_view text) {
 
 }  // namespace
 
-Entity read_entity(std::string_view text) {
+CharacterReference read_character_reference(std::string_view text) {
   if (text.size() < 3 || text[0] != '&') return {};
   if (text[1] == '#') return numeric(text);
   std::size_t end = 1;
@@ -105,7 +105,7 @@ Entity read_entity(std::string_view text) {
   if (code == 0) return {};
   // Without its ';' a name is read only where no letter, digit or '=' follows ("?a=1&copy=2" stays).
   if (!closed && end < text.size() && (ascii::is_alnum(text[end]) || text[end] == '=')) return {};
-  Entity entity;
+  CharacterReference entity;
   entity.length = closed ? end + 1 : end;
   append_character(entity.characters, code);
   return entity;
