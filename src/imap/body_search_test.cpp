@@ -8,6 +8,7 @@
 #include "hostile_messages.hpp"
 #include "message/transfer.hpp"
 #include "rfc_test.hpp"
+#include "tnef_test.hpp"
 
 namespace facteur::imap {
 namespace {
@@ -103,29 +104,8 @@ TEST_RFC("3464 §2.1", "BODY finds what a report says in its fields") {
   }
 }
 
-// One attribute of TNEF (MS-OXTNEF §2.1.3): level, tag, length, value, checksum.
-std::string attribute(char level, std::uint32_t tag, std::string_view value) {
-  std::string out(1, level);
-  const auto number = [&out](std::size_t n, int octets) {
-    for (int i = 0; i < octets; ++i) out += static_cast<char>(n >> (8 * i));
-  };
-  number(tag, 4);
-  number(value.size(), 4);
-  out += value;
-  std::size_t sum = 0;
-  for (const char c : value) sum += static_cast<unsigned char>(c);
-  number(sum & 0xffff, 2);
-  return out;
-}
-
 TEST_RFC("9051 §6.4.4", "BODY finds the words in a winmail.dat, and names and words of its files") {
-  using namespace std::string_view_literals;
-  const std::string tnef = std::string("\x78\x9f\x3e\x22\x01\x00"sv)
-                               .append(attribute(1, 0x18004, "The subject\0"sv))
-                               .append(attribute(1, 0x2800c, "Words of the body\0"sv))
-                               .append(attribute(2, 0x69002, std::string(14, '\0')))
-                               .append(attribute(2, 0x18010, "list.csv\0"sv))
-                               .append(attribute(2, 0x6800f, "apples;pears"));
+  const std::string tnef = tnef::letter_with_a_file();
   for (const std::string type : {"application/ms-tnef", "application/octet-stream; name=winmail.dat"}) {
     CAPTURE(type);
     const std::string message =

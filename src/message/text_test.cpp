@@ -9,6 +9,7 @@
 #include "message/rtf.hpp"
 #include "message/transfer.hpp"
 #include "rfc_test.hpp"
+#include "tnef_test.hpp"
 
 namespace facteur::message {
 namespace {
@@ -159,29 +160,8 @@ TEST_CASE("a leaf that needs no decoding is its own text for search") {
   }
 }
 
-// One attribute of TNEF (MS-OXTNEF §2.1.3): level, tag, length, value, checksum.
-std::string attribute(char level, std::uint32_t tag, std::string_view value) {
-  std::string out(1, level);
-  const auto number = [&out](std::size_t n, int octets) {
-    for (int i = 0; i < octets; ++i) out += static_cast<char>(n >> (8 * i));
-  };
-  number(tag, 4);
-  number(value.size(), 4);
-  out += value;
-  std::size_t sum = 0;
-  for (const char c : value) sum += static_cast<unsigned char>(c);
-  number(sum & 0xffff, 2);
-  return out;
-}
-
 TEST_CASE("the text for search and display knows what is in a winmail.dat") {
-  using namespace std::string_view_literals;
-  const std::string tnef = std::string("\x78\x9f\x3e\x22\x01\x00"sv)
-                               .append(attribute(1, 0x18004, "The subject\0"sv))
-                               .append(attribute(1, 0x2800c, "Words of the body\0"sv))
-                               .append(attribute(2, 0x69002, std::string(14, '\0')))
-                               .append(attribute(2, 0x18010, "list.csv\0"sv))
-                               .append(attribute(2, 0x6800f, "apples;pears"));
+  const std::string tnef = tnef::letter_with_a_file();
   const auto message = [&tnef](std::string_view type) {
     return "Content-Type: " + std::string(type) + "\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
            encode_base64_lines(tnef);
