@@ -36,9 +36,8 @@ Exchangers order_exchangers(std::string_view domain, const MxAnswer& answer, std
     return out;
   }
   auto records = answer.records;
-  const bool null = std::ranges::any_of(records, [](const Mx& mx) { return mx.host.empty(); });
-  // RFC 7505 §3: a null MX stands alone; beside others it means nothing.
-  if (null && records.size() == 1) {
+  // RFC 7505 §3: a null MX stands alone; beside others it means nothing. Said twice, it is still all there is.
+  if (std::ranges::all_of(records, [](const Mx& mx) { return mx.host.empty(); })) {
     out.kind = Exchangers::Kind::null_mx;
     return out;
   }

@@ -52,6 +52,11 @@ TEST_RFC("5321 §5.1", "equal preferences are shuffled, each order equally often
   for (const auto& [order, count] : orders) CHECK(count > 60);
 }
 
+TEST_RFC("7505 §3", "a null MX said twice is one, and never no hosts at all") {
+  CHECK(ordered({{0, ""}, {0, ""}}).kind == Kind::null_mx);
+  CHECK(ordered({{0, ""}, {10, "a"}, {0, ""}}).hosts == Names{"a"});
+}
+
 TEST_RFC("5321 §5.1", "without MX records the domain itself is the host") {
   const auto set = ordered({});
   CHECK(set.kind == Kind::hosts);

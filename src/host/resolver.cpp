@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "base/ascii.hpp"
+#include "dns/rdata.hpp"
 
 namespace facteur::host {
 
@@ -24,67 +25,6 @@ constexpr int most_aliases = 8;
 std::string canonical(std::string_view name) {
   if (name.ends_with('.')) name.remove_suffix(1);
   return ascii::lower(name);
-}
-
-std::uint16_t number16(std::string_view octets) {
-  return static_cast<std::uint16_t>(static_cast<unsigned char>(octets[0]) << 8 | static_cast<unsigned char>(octets[1]));
-}
-
-// RFC 1035 §3.1: labels behind their lengths, as text. Nothing for a name that is not whole or has a label no host or
-// mail domain can have.
-std::optional<std::string> name_of(std::string_view octets) {
-  std::string name;
-  for (;;) {
-    if (octets.empty()) return std::nullopt;
-    const auto length = static_cast<unsigned char>(octets[0]);
-    octets.remove_prefix(1);
-    if (length == 0) return ascii::lower(name);
-    if (length > 63 || octets.size() < length) return std::nullopt;
-    const std::string_view label = octets.substr(0, length);
-    if (!std::ranges::all_of(label, [](char c) { return ascii::is_printable(c) && c != ' ' && c != '.'; })) {
-      return std::nullopt;
-    }
-    if (!name.empty()) name += '.';
-    name += label;
-    octets.remove_prefix(length);
-  }
-}
-
-// RFC 1035 §3.5, RFC 3596 §2.5.
-std::string reverse_name(const IpAddress& address) {
-  std::string name;
-  if (!address.v6) {
-    for (int i = 3; i >= 0; --i) name += std::to_string(address.octets[static_cast<std::size_t>(i)]) + ".";
-    return name + "in-addr.arpa";
-  }
-  constexpr std::string_view digits = "0123456789abcdef";
-  for (int i = 15; i >= 0; --i) {
-    const auto octet = address.octets[static_cast<std::size_t>(i)];
-    for (const auto nibble : {octet & 15, octet >> 4}) {
-      name += digits[static_cast<std::size_t>(nibble)];
-      name += '.';
-    }
-  }
-  return name + "ip6.arpa";
-}
-
-std::optional<IpAddress> address_of(std::string_view octets) {
-  IpAddress address;
-  address.v6 = octets.size() == 16;
-  if (octets.size() != 4 && octets.size() != 16) return std::nullopt;
-  for (std::size_t i = 0; i < octets.size(); ++i) address.octets[i] = static_cast<std::uint8_t>(octets[i]);
-  return address;
-}
-
-// RFC 7208 §3.3: the strings of one record are joined without anything between.
-std::string joined_strings(std::string_view octets) {
-  std::string text;
-  while (!octets.empty()) {
-    const auto length = std::min<std::size_t>(static_cast<unsigned char>(octets[0]), octets.size() - 1);
-    text += octets.substr(1, length);
-    octets.remove_prefix(1 + length);
-  }
-  return text;
 }
 
 std::string key_of(std::string_view name, int type) { return std::to_string(type) + " " + std::string(name); }
@@ -279,7 +219,7 @@ Task<Result<Resolver::Records>> Resolver::look_up(std::string name, int type, In
     if (!records || !records->octets.empty() || !records->name_exists || !own_zone_) co_return records;
     auto alias = co_await ask(name, Type::cname, deadline);
     if (!alias || alias->octets.empty()) co_return records;
-    auto target = name_of(alias->octets.front());
+    auto target = dns::read_name(alias->octets.front());
     if (!target || links == most_aliases) {
       co_return failure(Failure::Kind::temporary, "F-1118", "DNS lookup failed", "aliases without end at " + name);
     }
@@ -316,14 +256,15 @@ void Resolver::remember(const std::string& key, const Records& records) {
 }
 
 Task<Result<dns::MxAnswer>> Resolver::mx(std::string domain, Instant deadline) {
-  auto found = co_await look_up(std::move(domain), Type::mx_type, deadline);
+  auto found = co_await look_up(domain, Type::mx_type, deadline);
   if (!found) co_return failed(found);
   dns::MxAnswer answer{*found, {}};
   for (const auto& octets : found->octets) {
-    if (octets.size() < 3) continue;
-    if (auto host = name_of(std::string_view(octets).substr(2))) {
-      answer.records.push_back({number16(octets), std::move(*host)});
-    }
+    if (auto mx = dns::read_mx(octets)) answer.records.push_back(std::move(*mx));
+  }
+  // RFC 5321 §5.1: exchangers that are there but of no use are an error, never a reason to go to the domain itself.
+  if (answer.records.empty() && !found->octets.empty()) {
+    co_return failure(Failure::Kind::temporary, "F-1119", "No MX record of the domain can be read", domain);
   }
   co_return answer;
 }
@@ -345,7 +286,7 @@ Task<Result<dns::AddressAnswer>> Resolver::addresses(std::string host, Instant d
     answer.secure &= (*found)->secure;
     answer.ttl_s = std::min(answer.ttl_s, (*found)->ttl_s);
     for (const auto& octets : (*found)->octets) {
-      if (const auto address = address_of(octets)) answer.addresses.push_back(*address);
+      if (const auto address = dns::read_address(octets)) answer.addresses.push_back(*address);
     }
   }
   // What one question found is worth more than that the other one failed; "nothing" must be said by both.
@@ -359,16 +300,16 @@ Task<Result<dns::TextAnswer>> Resolver::text(std::string name, Instant deadline)
   auto found = co_await look_up(std::move(name), Type::txt, deadline);
   if (!found) co_return failed(found);
   dns::TextAnswer answer{*found, {}};
-  for (const auto& octets : found->octets) answer.texts.push_back(joined_strings(octets));
+  for (const auto& octets : found->octets) answer.texts.push_back(dns::read_text(octets));
   co_return answer;
 }
 
 Task<Result<dns::NameAnswer>> Resolver::pointers(IpAddress address, Instant deadline) {
-  auto found = co_await look_up(reverse_name(address), Type::ptr, deadline);
+  auto found = co_await look_up(dns::reverse_name(address), Type::ptr, deadline);
   if (!found) co_return failed(found);
   dns::NameAnswer answer{*found, {}};
   for (const auto& octets : found->octets) {
-    if (auto name = name_of(octets)) answer.names.push_back(std::move(*name));
+    if (auto name = dns::read_name(octets)) answer.names.push_back(std::move(*name));
   }
   co_return answer;
 }
@@ -378,9 +319,7 @@ Task<Result<dns::TlsaAnswer>> Resolver::tlsa(std::string name, Instant deadline)
   if (!found) co_return failed(found);
   dns::TlsaAnswer answer{*found, {}};
   for (const auto& octets : found->octets) {
-    if (octets.size() < 4) continue;
-    const auto at = [&octets](std::size_t i) { return static_cast<std::uint8_t>(octets[i]); };
-    answer.records.push_back({at(0), at(1), at(2), octets.substr(3)});
+    if (auto record = dns::read_tlsa(octets)) answer.records.push_back(std::move(*record));
   }
   co_return answer;
 }

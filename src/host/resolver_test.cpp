@@ -23,6 +23,7 @@ void CNAME gone
 loop1 CNAME loop2
 loop2 CNAME loop1
 nomail MX 0 .
+odd MX 10 no\032host
 text TXT only
 _25._tcp.mx1 TLSA 3 1 1 0123abcd
 *.wild MX 5 mx1
@@ -70,6 +71,10 @@ Task<void> check_records(Stage& stage, bool secure) {
   REQUIRE(null);
   REQUIRE(null->records.size() == 1);
   CHECK(null->records[0].host.empty());
+  const auto odd = co_await dns.mx("odd.example.test", stage.soon());  // RFC 5321 §5.1: there, and of no use.
+  REQUIRE(!odd);
+  CHECK(odd.error().code == "F-1119");
+  CHECK(odd.error().cause == "odd.example.test");
   const auto both = co_await dns.addresses("mx1.example.test", stage.soon());
   REQUIRE(both);
   CHECK(both->addresses == std::vector{*IpAddress::parse("2001:db8::1"), IpAddress::v4(192, 0, 2, 1)});
