@@ -12,3 +12,7 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
 endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1 -D_GLIBCXX_ASSERTIONS")
+if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=")
+  # The presets with sanitizers say -O1 themselves; the -O0 above would win, and cost half of what a fuzzer can try.
+  set(CMAKE_CXX_FLAGS_DEBUG "-g1 -D_GLIBCXX_ASSERTIONS")
+endif()
