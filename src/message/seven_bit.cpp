@@ -204,8 +204,16 @@ std::vector<Bytes> SevenBitPieces::pieces() const {
   return out;
 }
 
+// Looked at in stretches without a branch inside, which the compiler makes wide operations of.
 bool has_eight_bit(Bytes text) {
-  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+  constexpr std::size_t stretch = 1024;
+  while (!text.empty()) {
+    unsigned char bits = 0;
+    for (const char c : text.substr(0, stretch)) bits |= static_cast<unsigned char>(c);
+    if (bits >= 0x80) return true;
+    text.remove_prefix(std::min(stretch, text.size()));
+  }
+  return false;
 }
 
 bool has_bare_line_end(Bytes text) {
