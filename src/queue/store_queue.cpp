@@ -62,7 +62,13 @@ class StoreQueue : public Queue {
   }
 
   Result<void> settle(const Entry& entry, store::Batch& batch) override {
-    if (std::ranges::all_of(entry.recipients, settled)) return remove_records(entry.id, entry.content, batch);
+    if (std::ranges::all_of(entry.recipients, settled)) {
+      // These are all of its records: an entry that has others is damaged, and nobody settles it (gather()).
+      batch.remove(envelope_key(entry.id));
+      for (std::uint32_t i = 0; i < entry.recipients.size(); ++i) batch.remove(recipient_key(entry.id, i));
+      batch.unreference(entry.content, prefix_of(entry.id));
+      return {};
+    }
     auto envelope = engine_.latest().get(envelope_key(entry.id));
     if (!envelope) return failed(envelope);
     if (!*envelope) return {};  // An operator has removed it meanwhile.
