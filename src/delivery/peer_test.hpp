@@ -36,6 +36,8 @@ class Peer {
   };
   bool drop_after_content = false;  // Takes the message, and dies before it says so.
 
+  std::size_t most_messages = 1000;  // Of a connection: at the next one's sender, it is closed without a word.
+
   std::vector<std::string> hidden;  // Extensions that EHLO does not offer; not the last one of the list.
 
   std::vector<Message> messages;  // Taken.
@@ -64,12 +66,17 @@ class Peer {
     parameters.lmtp = lmtp_;
     smtp::ServerSession session(parameters, machine.clock.now());
     Message message;
+    std::size_t begun = 0;
     bool alive = true;
     while (alive && !session.closed()) {
       while (alive) {
         auto action = session.next();
         if (!action) break;
         if (auto* question = std::get_if<smtp::Question>(&*action)) {
+          if (std::holds_alternative<smtp::AcceptSender>(*question) && ++begun > most_messages) {
+            alive = false;
+            break;
+          }
           alive = answer(session, *question, message);
         } else if (auto* send = std::get_if<smtp::Send>(&*action)) {
           const std::string replies = without_hidden(std::string(send->replies));

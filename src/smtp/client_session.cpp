@@ -117,7 +117,7 @@ struct ClientSession::State {
   std::deque<Expect> expected;
   std::size_t next_rcpt = 0;   // To be sent.
   std::size_t next_reply = 0;  // Of RCPT.
-  bool mail_sent = false, mail_refused = false, data_sent = false;
+  bool mail_sent = false, mail_answered = false, mail_refused = false, data_sent = false;
   std::size_t accepted = 0;
   std::size_t final_reply = 0;  // LMTP: index of the recipient whose reply comes next.
   std::size_t piece = 0, offset = 0;
@@ -218,7 +218,7 @@ void ClientSession::begin(Transaction transaction, Instant now) {
   s.open = true;
   s.expected.clear();
   s.next_rcpt = s.next_reply = s.accepted = s.final_reply = s.piece = s.offset = 0;
-  s.mail_sent = s.mail_refused = s.data_sent = s.nothing_to_send = false;
+  s.mail_sent = s.mail_answered = s.mail_refused = s.data_sent = s.nothing_to_send = false;
   s.line_start = true;
   s.ready_told = false;
   if (!s.fits()) return s.finish();
@@ -294,6 +294,7 @@ void ClientSession::State::fail(Failure why, Reply reply) {
     // RELIABILITY R29: what has no final reply of its own was not delivered as far as we know, and will be tried again.
     settle_rest(Reply{.code = 421, .enhanced = "4.4.2", .text = why.text}, true);
     finish();
+    finished->untouched = !mail_answered;
   }
   failed = Failed{.why = std::move(why), .reply = std::move(reply)};
   phase = Phase::closing;
@@ -501,6 +502,7 @@ void ClientSession::State::envelope_reply(const Reply& reply) {
   expected.pop_front();
   if (what == Expect::data) return data_reply(reply);
   if (what == Expect::mail) {
+    mail_answered = true;
     if (!reply.positive() || reply.code >= 300) {
       mail_refused = true;
       settle_rest(reply, false);

@@ -76,6 +76,7 @@ struct RecipientResult {
 };
 struct TransactionResult {
   std::vector<RecipientResult> recipients;  // As in the transaction.
+  bool untouched = false;                   // The connection ended before the peer had accepted even the sender.
 };
 
 struct Ready {};  // Call begin() or quit().

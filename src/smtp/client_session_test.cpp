@@ -109,6 +109,25 @@ const std::string hello = "220 mx ESMTP\r\n250-mx\r\n250-PIPELINING\r\n250-SIZE 
 
 }  // namespace
 
+TEST_CASE("smtp client: a connection that ends before the sender is accepted has touched nothing, later it may have") {
+  const auto run = [](std::string_view after_mail) {
+    TestClient client(plain());
+    client.work.push_back(transaction({"bob@example.org"}, "Subject: x\r\n\r\nHi\r\n"));
+    client.hear(hello);
+    client.hear(after_mail);
+    client.session.ended();
+    client.pump();
+    REQUIRE(client.results.size() == 1);
+    CHECK(client.outcomes() == "T");
+    return client.results[0].untouched;
+  };
+  CHECK(run(""));
+  CHECK(run("421 4.3.2 Enough\r\n"));
+  CHECK_FALSE(run("250 ok\r\n"));
+  CHECK_FALSE(run("250 ok\r\n250 ok\r\n354 go\r\n"));
+  CHECK_FALSE(run("450 4.7.1 Not now\r\n"));
+}
+
 TEST_RFC("5321 §4.3.2", "client and server agree: several transactions on one connection") {
   TestServer server(test::exchanger());
   TestClient client(plain());
