@@ -44,6 +44,7 @@ Task<void> Postman::run(Wakeup& drain) {
   }
   drain.ignore();
   draining_ = true;
+  rounds_.call_all();
   // What is being sent gets a while to end well; then it is dropped: what was not settled is tried in the next life.
   const auto end = world_.clock.now() + parameters_->drain_timeout;
   while (!tasks_->empty() && world_.clock.now() < end) {
@@ -166,7 +167,7 @@ void Postman::dispatch(Job& job) {
   for (auto& [key, group] : plan.elsewhere) {
     rounds_.add(std::move(group.first), job.entry.sender, Attempt{id, std::move(group.second)});
   }
-  if (!plan.decided.empty()) tasks_->start(decide(id, std::move(plan.decided)));
+  if (!plan.decided.empty()) tasks_->start(settle(id, std::move(plan.decided)));
   end_attempt(id);  // Its own: a job with nothing to do ends here.
   bell_.fire();
 }
@@ -211,6 +212,8 @@ void Postman::expand(Job& job, std::size_t recipient, Plan& plan) {
 }
 
 void Postman::start_workers() {
+  rounds_.call();
+  if (rounds_.running() >= parameters_->concurrency) rounds_.make_room();
   while (!draining_ && rounds_.running() < parameters_->concurrency) {
     auto* destination = rounds_.start();
     if (!destination) return;

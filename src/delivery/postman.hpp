@@ -61,11 +61,12 @@ class Postman : public Delivery {
 
   // ---- postman_work.cpp: how
   Task<void> work(Rounds::Destination& destination);
-  Task<void> deliver(Rounds::Destination& destination, Remote* remote, Attempt attempt);
+  Task<bool> rest(Rounds::Destination& destination);
+  Task<void> deliver(Rounds::Destination& destination, Remote* remote, Attempt attempt, TaskGroup& unwritten);
   Task<void> deliver_local(Job& job, Attempt attempt);
   Task<Outcome> file_here(Job& job, const Attempt::To& to);
   Task<void> conclude_same(std::vector<Attempt> others, Outcome outcome);
-  Task<void> decide(queue::QueueId id, std::vector<Judged> decided);
+  Task<void> settle(queue::QueueId id, std::vector<Judged> results);
   Task<void> conclude(Job& job, std::vector<Judged> results);
   // What `results` make of the entry; adds settlement and reports to `batch`.
   Result<void> write_down(queue::Entry& entry, const std::vector<Judged>& results, const store::Content& content,

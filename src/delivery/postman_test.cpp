@@ -383,6 +383,38 @@ TEST_CASE("postman: while the store cannot write, results are kept and nothing i
   CHECK(peer.messages.size() == 1);
 }
 
+TEST_CASE("postman: while the store cannot write, each connection sends five letters and then waits") {
+  Office office(23);
+  office.world.zone.add(zone);
+  Peer peer(office.world, peer_address);
+  bool busy = true;
+  peer.accept_recipient = [&](const std::string&) {
+    return busy ? smtp::Reply{450, "4.2.1", "Later"} : smtp::Reply{250, "", ""};
+  };
+  office.start();
+  for (int i = 0; i < 60; ++i) office.send({"carl@elsewhere.example"});
+  REQUIRE(office.run_until_seen("delivery_recipient_deferred", 60));
+  office.world.run_for(2s);
+  busy = false;
+  office.engine->fail_commits(1'000'000);
+  struct Local {
+    static Task<void> retry(queue::Queue& queue) {
+      auto told = co_await queue.retry({});
+      CHECK(told);
+    }
+  };
+  TaskGroup tasks;
+  tasks.start(Local::retry(*office.queue));
+  office.world.run_for(1h);
+  CHECK(peer.messages.size() >= 5);
+  CHECK(peer.messages.size() <= 25);
+  CHECK(office.postman->status().delivered == 0);
+  office.engine->fail_commits(0);
+  REQUIRE(office.run_until_empty(1h));
+  CHECK(peer.messages.size() == 60);
+  CHECK(office.postman->status().delivered == 60);
+}
+
 TEST_CASE("postman: an address that became an alias of several is followed to all of them") {
   Office office(14);
   office.start();

@@ -8,21 +8,47 @@ namespace facteur::delivery {
 
 using RecipientStatus = queue::Recipient::Status;
 
+namespace {
+
+// A connection goes on with the next message while the outcomes of so many are being written. A crash may send these
+// again, beside the one that is on its way (RFC 1047).
+constexpr std::size_t most_unwritten = 4;
+
+}  // namespace
+
 // One connection's work (or one lane of local filing): takes what waits for its destination, one after the other.
 Task<void> Postman::work(Rounds::Destination& destination) {
   std::unique_ptr<Remote> remote;
   if (destination.hop) remote = std::make_unique<Remote>(world_, parameters_, *destination.hop);
+  TaskGroup unwritten;
   while (!draining_ && destination.running <= destination.allowed) {
+    if (unwritten.size() >= most_unwritten) {
+      co_await unwritten.finished();
+      continue;
+    }
     auto attempt = rounds_.take(destination);
-    if (!attempt) break;
-    co_await deliver(destination, remote.get(), std::move(*attempt));
+    if (!attempt) {
+      const bool called = remote && remote->worth_keeping() && co_await rest(destination);
+      if (!called) break;
+      continue;
+    }
+    co_await deliver(destination, remote.get(), std::move(*attempt), unwritten);
   }
   if (remote) co_await remote->quit();
+  co_await unwritten.finished();
   rounds_.stop(destination);
   bell_.fire();
 }
 
-Task<void> Postman::deliver(Rounds::Destination& destination, Remote* remote, Attempt attempt) {
+// A connection that had more than one message to carry waits a moment for the next one, if nobody needs its place.
+// False: nothing came, or it must go.
+Task<bool> Postman::rest(Rounds::Destination& destination) {
+  Rounds::Rest resting(rounds_, destination);
+  co_await world_.clock.sleep_until(world_.clock.now() + parameters_->keep_connection, &resting.bell());
+  co_return resting.called();
+}
+
+Task<void> Postman::deliver(Rounds::Destination& destination, Remote* remote, Attempt attempt, TaskGroup& unwritten) {
   const auto id = attempt.id;
   auto& job = *jobs_.at(id);
   if (job.removed || job.entry.held) {
@@ -48,8 +74,7 @@ Task<void> Postman::deliver(Rounds::Destination& destination, Remote* remote, At
   for (std::size_t i = 0; i < attempt.to.size(); ++i) results.emplace_back(attempt.to[i].recipient, outcomes[i]);
   if (!remote->connect_failed()) {
     rounds_.succeeded(destination);
-    co_await conclude(job, std::move(results));
-    end_attempt(id);
+    unwritten.start(settle(id, std::move(results)));
     co_return;
   }
   rounds_.failed(destination);
@@ -105,8 +130,9 @@ Task<Outcome> Postman::file_here(Job& job, const Attempt::To& to) {
   co_return filed;
 }
 
-Task<void> Postman::decide(queue::QueueId id, std::vector<Judged> decided) {
-  co_await conclude(*jobs_.at(id), std::move(decided));
+// Ends an attempt whose outcomes are known.
+Task<void> Postman::settle(queue::QueueId id, std::vector<Judged> results) {
+  co_await conclude(*jobs_.at(id), std::move(results));
   end_attempt(id);
 }
 

@@ -35,10 +35,12 @@ Task<std::vector<Outcome>> Remote::deliver(const Parcel& parcel) {
       connection_ = std::move(*connection);
     }
     auto outcomes = co_await converse(parcel);
-    // A server that says 421 to a connection used before has had enough of it: nothing was taken, so ask anew.
-    const bool weary = std::ranges::all_of(outcomes, [](const Outcome& outcome) {
-      return outcome.kind == Outcome::Kind::temporary && outcome.reply.starts_with("421") && !outcome.host.empty();
-    });
+    // A server that says 421 to a connection used before, or has closed it, has had enough of it: nothing was taken, so
+    // ask anew.
+    const bool weary =
+        untouched_ || std::ranges::all_of(outcomes, [](const Outcome& outcome) {
+          return outcome.kind == Outcome::Kind::temporary && outcome.reply.starts_with("421") && !outcome.host.empty();
+        });
     if (!reused || !weary || round > 0) co_return outcomes;
     connection_.reset();
   }
@@ -229,10 +231,12 @@ Task<std::vector<Outcome>> Remote::converse(const Parcel& parcel) {
   for (const Bytes piece : parcel.content.pieces()) transaction.content.push_back(piece);
   transaction.intact = [content = &parcel.content] { return content->intact(); };
   Converted converted;  // Also borrowed.
+  untouched_ = false;
   if (auto refused = fit_content(parcel, transaction, converted)) {
     co_return std::vector<Outcome>(parcel.to.size(), std::move(*refused));
   }
   const auto result = co_await connection_->send(std::move(transaction));
+  untouched_ = result.untouched;
   std::vector<Outcome> outcomes;
   for (const auto& one : result.recipients) outcomes.push_back(conclude(one));
   co_return outcomes;

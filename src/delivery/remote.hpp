@@ -51,6 +51,11 @@ class Remote {
 
   bool connect_failed() const { return connect_failed_; }  // The last deliver() reached nobody.
   bool connected() const { return connection_ && connection_->usable(); }
+  // More than one message has gone over the connection, and more may.
+  bool worth_keeping() const {
+    return connected() && connection_->transactions > 1 &&
+           connection_->transactions < parameters_->messages_per_connection;
+  }
 
  private:
   template <class T>
@@ -82,6 +87,7 @@ class Remote {
   routing::NextHop hop_;
   std::unique_ptr<SmtpConnection> connection_;
   bool connect_failed_ = false;
+  bool untouched_ = false;  // The last converse() ended before the peer took anything of the message.
 };
 
 }  // namespace facteur::delivery

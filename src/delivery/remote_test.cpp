@@ -39,6 +39,63 @@ TEST_CASE("remote: several letters to one destination share connections, at most
   CHECK(peer.connections < 60);
 }
 
+TEST_CASE("remote: a peer that closes a connection after some letters, without a word, delays none") {
+  Office office(20);
+  office.world.zone.add(zone);
+  Peer peer(office.world, peer_address);
+  peer.most_messages = 3;
+  office.start();
+  for (int i = 0; i < 60; ++i) office.send({"carl@elsewhere.example"});
+  REQUIRE(office.run_until_empty(1min));
+  CHECK(peer.messages.size() == 60);
+  CHECK(peer.connections >= 20);
+  CHECK(office.world.events.count("delivery_recipient_deferred") == 0);
+}
+
+TEST_CASE("remote: a connection that carried several letters waits a moment for the next one, then says goodbye") {
+  Office office(21);
+  office.world.zone.add(zone);
+  Peer peer(office.world, peer_address);
+  office.parameters.keep_connection = 10s;
+  office.start();
+  const auto send = [&](std::size_t count) {
+    const auto before = peer.messages.size();
+    for (std::size_t i = 0; i < count; ++i) office.send({"carl@elsewhere.example"});
+    REQUIRE(office.world.run_until([&] { return peer.messages.size() == before + count; }, 1min));
+    office.world.run_for(5s);
+  };
+  send(1);
+  CHECK(peer.open == 0);  // One letter: nothing says that more will come.
+  send(60);
+  const auto before = peer.connections;
+  for (int i = 0; i < 5; ++i) {
+    CHECK(peer.open > 0);
+    send(1);
+  }
+  CHECK(peer.connections == before);
+  office.world.run_for(6s);
+  CHECK(peer.open == 0);
+  CHECK(office.postman->status().connections == 0);
+}
+
+TEST_CASE("remote: a connection that waits for letters gives its place to another destination") {
+  Office office(22);
+  office.world.zone.add(zone);
+  office.world.zone.add("other.example A 192.0.2.2\n");
+  office.parameters.concurrency = 1;
+  office.parameters.keep_connection = 1h;
+  Peer peer(office.world, peer_address);
+  Peer other(office.world, IpAddress::v4(192, 0, 2, 2));
+  office.start();
+  for (int i = 0; i < 5; ++i) office.send({"carl@elsewhere.example"});
+  REQUIRE(office.run_until_empty(1min));
+  CHECK(peer.open == 1);
+  office.send({"dora@other.example"});
+  REQUIRE(office.run_until_empty(1min));
+  CHECK(peer.open == 0);
+  CHECK(other.messages.size() == 1);
+}
+
 TEST_RFC("5321 §5.1", "all exchangers are tried in order, and if all are down the mail waits") {
   Office office(3);
   office.world.zone.add(R"(

@@ -1,5 +1,7 @@
 #include "delivery/rounds.hpp"
 
+#include <utility>
+
 #include "base/assert.hpp"
 
 namespace facteur::delivery {
@@ -30,7 +32,7 @@ Rounds::Destination* Rounds::start() {
   for (std::size_t i = 0; i < destinations_.size(); ++i, ++at) {
     if (at == destinations_.end()) at = destinations_.begin();
     auto& destination = at->second;
-    if (destination.waiting == 0 || destination.running >= destination.allowed) continue;
+    if (destination.waiting <= destination.called || destination.running >= destination.allowed) continue;
     ++destination.running;
     ++running_;
     last_ = at->first;
@@ -66,6 +68,41 @@ void Rounds::stop(Destination& destination) {
   --destination.running;
   --running_;
   if (destination.running == 0 && destination.waiting == 0) destinations_.erase(destinations_.find(destination.key));
+}
+
+Rounds::Rest::Rest(Rounds& rounds, Destination& destination) : rounds_(rounds), destination_(destination) {
+  rounds_.resting_.push_back(this);
+}
+
+Rounds::Rest::~Rest() {
+  if (called_) --destination_.called;
+  std::erase(rounds_.resting_, this);
+}
+
+void Rounds::call() {
+  std::vector<Rest*> called;
+  for (Rest* rest : resting_) {
+    auto& destination = rest->destination_;
+    if (destination.waiting <= destination.called) continue;
+    ++destination.called;
+    rest->called_ = true;
+    called.push_back(rest);
+  }
+  // They leave the list before a bell rings: whoever hears it may go on at once.
+  std::erase_if(resting_, [](const Rest* rest) { return rest->called_; });
+  for (Rest* rest : called) rest->bell_.fire();
+}
+
+void Rounds::call_all() {
+  const auto all = std::exchange(resting_, {});
+  for (Rest* rest : all) rest->bell_.fire();
+}
+
+void Rounds::make_room() {
+  if (waiting_ == 0 || resting_.empty()) return;
+  auto* oldest = resting_.front();
+  resting_.pop_front();
+  oldest->bell_.fire();
 }
 
 }  // namespace facteur::delivery

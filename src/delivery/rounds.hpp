@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/wait.hpp"
 #include "queue/queue.hpp"
 #include "routing/routing.hpp"
 
@@ -39,6 +40,7 @@ class Rounds {
     std::size_t running = 0;              // Connections that work for it.
     std::size_t allowed = 1;              // At most so many: grows with success, 1 after a failure to connect.
     std::size_t waiting = 0;
+    std::size_t called = 0;  // Resting connections that were called for something that waits, and have not taken it.
     std::map<std::string, std::deque<Attempt>> by_sender;
     std::deque<std::string> turn;  // Senders with something waiting.
   };
@@ -56,6 +58,27 @@ class Rounds {
   // A connection has ended its work; the destination may be gone after this.
   void stop(Destination& destination);
 
+  // A connection of a destination that rests: it has nothing to carry and waits to be called.
+  class Rest {
+   public:
+    Rest(Rounds& rounds, Destination& destination);
+    Rest(const Rest&) = delete;
+    Rest& operator=(const Rest&) = delete;
+    ~Rest();
+    Wakeup& bell() { return bell_; }
+    bool called() const { return called_; }  // Something waited for it when its bell rang.
+
+   private:
+    friend class Rounds;
+    Rounds& rounds_;
+    Destination& destination_;
+    Wakeup bell_;
+    bool called_ = false;
+  };
+  void call();       // Those for whom something waits.
+  void call_all();   // They end.
+  void make_room();  // The oldest one ends, if something waits for a connection elsewhere.
+
   // Slow start (RELIABILITY R9).
   void succeeded(Destination& destination) { destination.allowed = std::min(destination.allowed + 1, most_); }
   void failed(Destination& destination) { destination.allowed = 1; }
@@ -69,7 +92,8 @@ class Rounds {
   std::size_t waiting_ = 0;
   std::size_t running_ = 0;
   std::map<std::string, Destination> destinations_;
-  std::string last_;  // The destination that was started last: the turn goes on behind it.
+  std::deque<Rest*> resting_;  // The oldest first.
+  std::string last_;           // The destination that was started last: the turn goes on behind it.
 };
 
 }  // namespace facteur::delivery
