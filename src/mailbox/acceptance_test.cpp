@@ -40,7 +40,7 @@ class EngineKeeper final : public model::Keeper {
 
   World world_;
   Stored durable_;
-  Layer pending_;
+  Pending pending_;
   std::uint64_t number_ = 0;
   std::size_t in_flight_ = 0;
   TaskGroup tasks_;

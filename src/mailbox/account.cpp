@@ -144,16 +144,27 @@ Task<void> Account::carry_out(store::Batch batch, Effects effects, std::uint64_t
   done->complete(std::move(result));
 }
 
-Task<Result<void>> Account::commit(Transaction& transaction, store::Batch batch, Turn::Held held) {
+Result<Account::Queued> Account::queue(Transaction& transaction, store::Batch batch, Turn::Held held) {
   auto effects = transaction.finish(batch);
-  if (!effects) co_return failed(effects);
-  if (!effects->any && batch.empty()) co_return Result<void>{};
+  if (!effects) return failed(effects);
+  if (!effects->any && batch.empty()) return Queued();
   const std::uint64_t number = adopt(transaction, *effects);
   batch.chains.push_back(chain_);
   auto done = std::make_shared<Completion<Result<void>>>();
   around_.tasks.start(carry_out(std::move(batch), std::move(*effects), number, done));
   held.release();
-  co_return co_await *done;
+  return done;
+}
+
+Task<Result<void>> Account::settled(Queued queued) {
+  if (!queued) co_return Result<void>{};
+  co_return co_await *queued;
+}
+
+Task<Result<void>> Account::commit(Transaction& transaction, store::Batch batch, Turn::Held held) {
+  auto queued = queue(transaction, std::move(batch), std::move(held));
+  if (!queued) co_return failed(queued);
+  co_return co_await settled(std::move(*queued));
 }
 
 // ---- reading

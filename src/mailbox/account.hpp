@@ -80,6 +80,10 @@ class Account {
   void settle(std::uint64_t number, const Effects& effects, const Result<void>& result);
   // Both for a transaction of this account alone: releases the turn when the batch is in the queue.
   Task<Result<void>> commit(Transaction& transaction, store::Batch batch, Turn::Held held);
+  // The same in two steps, so that a change of many messages prepares a part while the one before is on its way.
+  using Queued = std::shared_ptr<Completion<Result<void>>>;  // nullptr: there was nothing to commit.
+  Result<Queued> queue(Transaction& transaction, store::Batch batch, Turn::Held held);
+  static Task<Result<void>> settled(Queued queued);  // Called once for each.
 
   // Reading what is durable.
   Task<Result<const AccountState*>> published();  // Valid until the next suspension.
@@ -97,7 +101,8 @@ class Account {
 
   void report(Bytes key, std::string_view what) const;
 
-  bool closed = false;  // Nobody may load it.
+  bool closed = false;            // Nobody may load it.
+  std::size_t changing_many = 0;  // Changes of many messages under way: what can wait until they are done does.
   // Called when rows of a mailbox have become durable.
   std::function<void(Account&, MailboxId)> on_rows;
 
@@ -118,7 +123,7 @@ class Account {
   Surroundings& around_;
   Turn turn_;
   Stored durable_;
-  Layer pending_;                          // Commits on their way, over what is durable.
+  Pending pending_;                        // Commits on their way, over what is durable.
   std::optional<AccountState> working_;    // With commits on their way.
   std::optional<AccountState> published_;  // Durable.
   bool broken_ = false;                    // A commit has failed: what was built on it will fail too.

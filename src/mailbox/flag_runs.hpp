@@ -36,6 +36,8 @@ struct FlagRun {
   std::uint64_t last() const { return first + count() - 1; }
   std::optional<std::uint64_t> modseq_of(Uid uid) const;  // nullopt: it is not among them.
   Flags applied_to(const Flags& flags) const;
+  // \Deleted belongs to the placement: where the messages are elsewhere too, nothing changes there.
+  bool only_deleted() const { return change != FlagChange::replace && bits == Flags::deleted && keywords.empty(); }
   std::vector<Uid> some(Uid after, std::size_t most) const;  // Those behind `after`, `most` of them at most.
   void add(Uid uid);                                         // Greater than all before.
   friend bool operator==(const FlagRun&, const FlagRun&) = default;

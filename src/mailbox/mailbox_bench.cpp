@@ -3,6 +3,7 @@
 // otherwise): what is measured is processor time, not the disk. `deliver_core` is the share of this layer alone.
 #include <benchmark/benchmark.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <chrono>
 #include <filesystem>
@@ -30,9 +31,17 @@ constexpr std::size_t many = 100'000;
 class Stopwatch {
  public:
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
+  // Of this thread's processor: less disturbed by others, and without what RocksDB has done in the background.
+  double cpu_seconds() const { return cpu() - cpu_begin_; }
 
  private:
+  static double cpu() {
+    timespec now{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+  }
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  double cpu_begin_ = cpu();
 };
 
 [[noreturn]] void stop(const Failure& why) {
@@ -145,7 +154,7 @@ void deliver_core(benchmark::State& state) {
   const Stored stored(s.engine->latest());
   auto account = AccountState::load(stored, anne);
   if (!account) stop(account.error());
-  Layer pending(stored);
+  Pending pending(stored);
   const std::string text = message(1, 10'000);
   const std::string structure = message::make_structure("", text);
   std::uint64_t number = 0;
@@ -284,18 +293,18 @@ void copy_and_expunge(benchmark::State& state) {
     const auto to = s.get(s.mailboxes->create(anne, "Copy " + std::to_string(++round)));
     const Stopwatch copy;
     const auto copied = s.get(s.mailboxes->copy(anne, large, uids, to));
-    copying += copy.seconds();
+    copying += copy.cpu_seconds();
     const Stopwatch mark;
     s.get(s.mailboxes->store_flags(anne, to, copied.to, FlagChange::add, Flags::deleted, {}));
-    marking += mark.seconds();
+    marking += mark.cpu_seconds();
     const Stopwatch expunge;
     if (s.get(s.mailboxes->expunge(anne, to, std::nullopt)).size() != uids.size()) abort();
-    expunging += expunge.seconds();
+    expunging += expunge.cpu_seconds();
   }
-  state.counters["copy_ms"] = copying * 1000 / round;
-  state.counters["mark_ms"] = marking * 1000 / round;
-  state.counters["expunge_ms"] = expunging * 1000 / round;
+  state.counters["copy_cpu_ms"] = copying * 1000 / round;
+  state.counters["mark_cpu_ms"] = marking * 1000 / round;
+  state.counters["expunge_cpu_ms"] = expunging * 1000 / round;
 }
-BENCHMARK(copy_and_expunge)->Iterations(2)->Unit(benchmark::kMillisecond);
+BENCHMARK(copy_and_expunge)->Iterations(5)->Unit(benchmark::kMillisecond);
 
 }  // namespace

@@ -696,6 +696,32 @@ TEST_CASE("mailbox: Flags change at once where a few messages are in a second ma
   check();
 }
 
+TEST_RFC("9051 §6.4.3", "copies that are marked and expunged at once leave the originals as they were") {
+  Stage stage;
+  const MailboxId inbox = stage.box(anne, "INBOX").id, sent = stage.box(anne, "Sent").id;
+  stage.deliver_many(anne, inbox, 4500);
+  const auto copied = stage.get(stage.mailboxes->copy(anne, inbox, range(1, 4200), sent));
+  CHECK(copied.to == range(1, 4200));
+  const auto before = stage.view(anne, "INBOX");
+  const auto runs = [&] { return read_flag_runs(Stored(stage.engine->latest()), anne, sent)->size(); };
+  stage.get(stage.mailboxes->store_flags(anne, sent, range(1, 4200), FlagChange::add, Flags::deleted, {}));
+  CHECK(runs() == 1);  // One record, although each of them is in two mailboxes.
+  CHECK(diff(*before, *stage.view(anne, "INBOX")).changed.empty());
+  const auto check = [&] {
+    const auto problems = check_account(Stored(stage.engine->latest()), anne);
+    REQUIRE(problems);
+    CHECK(*problems == std::vector<std::string>());
+  };
+  check();
+  stage.restart();
+  CHECK(stage.box(anne, "Sent").deleted == 4200);
+  CHECK(stage.get(stage.mailboxes->expunge(anne, sent, std::nullopt)) == range(1, 4200));
+  CHECK(stage.view(anne, "Sent")->size() == 0);
+  CHECK(stage.view(anne, "INBOX")->size() == 4500);
+  CHECK(stage.get(stage.mailboxes->deleted(anne)).empty());
+  check();
+}
+
 TEST_CASE("mailbox: Many runs of flags are carried into the records in the background") {
   Stage stage;
   const MailboxId inbox = stage.box(anne, "INBOX").id;

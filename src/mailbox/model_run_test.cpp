@@ -236,21 +236,26 @@ class Server {
     destroy_and_edit(t, *place);
   }
 
-  // STORE on many messages at once; those that are elsewhere, too, cannot be among them.
+  // STORE on many messages at once; those that are elsewhere, too, cannot be among them, unless only \Deleted changes.
   void run(Transaction& t, MailboxId mailbox) {
     const auto waiting = state_.runs.find(mailbox);
     if (waiting != state_.runs.end() && waiting->second.size() > 5) return;
     const RowTable rows = must(load_rows(keeper_.pending(), account, *t.find(mailbox), {}), "rows");
+    FlagRun wanted;
+    wanted.change = pick(std::vector{FlagChange::replace, FlagChange::add, FlagChange::remove});
+    if (chance_.happens(300)) {
+      wanted.bits = Flags::deleted;
+    } else {
+      const Flags flags = any_flags(t, 400);
+      wanted.bits = static_cast<std::uint8_t>(flags.bits | (chance_.happens(200) ? Flags::deleted : 0));
+      wanted.keywords = flags.keywords;
+    }
     std::vector<Uid> uids;
     const unsigned per_mille = chance_.happens(500) ? 1000 : 600;
     for (std::uint32_t uid = 1; uid < t.find(mailbox)->uidnext; ++uid) {
-      if (chance_.happens(per_mille) && !is_elsewhere(rows, Uid(uid))) uids.emplace_back(uid);
+      if (!chance_.happens(per_mille)) continue;
+      if (wanted.only_deleted() || !is_elsewhere(rows, Uid(uid))) uids.emplace_back(uid);
     }
-    FlagRun wanted;
-    wanted.change = pick(std::vector{FlagChange::replace, FlagChange::add, FlagChange::remove});
-    const Flags flags = any_flags(t, 400);
-    wanted.bits = static_cast<std::uint8_t>(flags.bits | (chance_.happens(200) ? Flags::deleted : 0));
-    wanted.keywords = flags.keywords;
     std::optional<ModSeq> unchanged_since;
     if (chance_.happens(200)) unchanged_since = ModSeq(chance_.between(1, state_.record.modseq));
     must(t.begin_runs(mailbox, plan_flags(rows, wanted, uids, unchanged_since)), "begin runs");

@@ -31,6 +31,18 @@ FlagRun wanted_run(FlagChange change, std::uint8_t bits, std::vector<std::uint16
   return wanted;
 }
 
+// While it lives, the account does not begin what can wait (packing what is new).
+class ChangingMany {
+ public:
+  explicit ChangingMany(Account& account) : account_(account) { ++account_.changing_many; }
+  ChangingMany(const ChangingMany&) = delete;
+  ChangingMany& operator=(const ChangingMany&) = delete;
+  ~ChangingMany() { --account_.changing_many; }
+
+ private:
+  Account& account_;
+};
+
 // Keyword numbers; for `remove`, names that the account does not know need no number.
 Result<std::vector<std::uint16_t>> numbers_of(Transaction& transaction, const std::vector<std::string>& names) {
   std::vector<std::uint16_t> numbers;
@@ -120,6 +132,7 @@ Task<Result<StoredFlags>> Service::store_flags_here(AccountId id, MailboxId mail
     if (*at_once && uids.empty()) co_return stored;
   }
   std::span<const Uid> rest(uids);
+  Account::Queued behind;
   do {
     auto held = co_await account->turn();
     auto loaded = co_await account->load();
@@ -139,9 +152,12 @@ Task<Result<StoredFlags>> Service::store_flags_here(AccountId id, MailboxId mail
     }
     rest = rest.subspan(std::min(rest.size(), bulk));
     stored.highest = ModSeq(transaction.find(mailbox)->high);
-    auto committed = co_await account->commit(transaction, store::Batch(), std::move(held));
+    auto queued = account->queue(transaction, store::Batch(), std::move(held));
+    if (!queued) co_return failed(queued);
+    auto committed = co_await Account::settled(std::exchange(behind, *queued));
     if (!committed) co_return failed(committed);
   } while (!rest.empty());
+  if (auto committed = co_await Account::settled(behind); !committed) co_return failed(committed);
   std::ranges::sort(stored.modified);
   co_return stored;
 }
@@ -167,7 +183,8 @@ Task<Result<std::optional<StoredFlags>>> Service::store_run(std::shared_ptr<Acco
   const Container* container = account->state().find(mailbox);
   if (container == nullptr) co_return no_mailbox();
   std::vector<Uid> shared;
-  if (container->shared != 0) {
+  const bool here_only = names.empty() && wanted_run(change, flag_bits, {}).only_deleted();
+  if (container->shared != 0 && !here_only) {
     auto look = [this, id = account->id(), mailbox, &rows, &uids] {
       return find_shared(*engine_.snapshot(), id, mailbox, (*rows)->rows(), uids);
     };
@@ -260,6 +277,9 @@ Task<Result<Copied>> Service::copy_here(AccountId id, MailboxId from, std::vecto
   Copied copied;
   std::span<const Uid> rest(uids);
   Result<void> done;
+  Account::Queued behind;
+  std::size_t durable = 0, coming = 0;  // So many copies are; and will be with the commit on its way.
+  std::optional<ChangingMany> many(*account);
   do {
     auto held = co_await account->turn();
     done = co_await account->load();
@@ -274,16 +294,26 @@ Task<Result<Copied>> Service::copy_here(AccountId id, MailboxId from, std::vecto
       break;
     }
     copied.uidvalidity = target->uidvalidity;
-    const std::size_t before = copied.to.size();
     done = copy_some(transaction, from, some, to, move, copied);
-    if (done) done = co_await account->commit(transaction, store::Batch(), std::move(held));
-    if (!done) {
-      copied.from.resize(before);
-      copied.to.resize(before);
+    if (!done) break;
+    auto queued = account->queue(transaction, store::Batch(), std::move(held));
+    if (!queued) {
+      done = failed(queued);
       break;
     }
+    done = co_await Account::settled(std::exchange(behind, *queued));
+    if (done) durable = std::exchange(coming, copied.to.size());
     rest = rest.subspan(std::min(rest.size(), bulk));
-  } while (!rest.empty());
+  } while (done && !rest.empty());
+  if (behind) {
+    auto last = co_await Account::settled(behind);
+    if (last) durable = coming;
+    if (done) done = std::move(last);
+  }
+  copied.from.resize(durable);
+  copied.to.resize(durable);
+  many.reset();
+  consider_sealing(*account, to);
   if (done) co_return copied;
   // RFC 9051 §6.4.7: a COPY that fails leaves the target as it was.
   if (!move && !copied.to.empty()) co_await undo_copies(account, to, std::move(copied.to));
@@ -316,13 +346,14 @@ Task<Result<std::vector<Uid>>> Service::expunge_here(AccountId id, MailboxId mai
   const auto account = account_here(id);
   std::vector<Uid> gone;
   if (uids) sort_unique(*uids);
+  Account::Queued behind;
   for (std::size_t next = 0;;) {
     auto held = co_await account->turn();
     auto loaded = co_await account->load();
     if (!loaded) co_return failed(loaded);
     const Container* known = account->state().find(mailbox);
     if (known == nullptr) co_return no_mailbox();
-    if (!all && known->deleted == 0) co_return gone;
+    if (next == 0 && !all && known->deleted == 0) co_return gone;
     if (!uids) {
       auto marked = co_await account->deleted_uids(mailbox);
       if (!marked) co_return failed(marked);
@@ -345,7 +376,10 @@ Task<Result<std::vector<Uid>>> Service::expunge_here(AccountId id, MailboxId mai
       if (done) gone.push_back(uid);
       if (!done) account->report(keys::placement(id, mailbox, uid), "not expunged");
     }
-    auto committed = co_await account->commit(transaction, store::Batch(), std::move(held));
+    auto queued = account->queue(transaction, store::Batch(), std::move(held));
+    if (!queued) co_return failed(queued);
+    auto committed = co_await Account::settled(std::exchange(behind, *queued));
+    if (committed && next == uids->size()) committed = co_await Account::settled(behind);
     if (!committed) co_return failed(committed);
     if (next == uids->size()) co_return gone;
   }

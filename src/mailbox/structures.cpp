@@ -139,7 +139,7 @@ Bytes record_of(std::span<const Bytes> parts, std::string& storage) {
 }  // namespace
 
 void Service::consider_sealing(Account& account, MailboxId mailbox) {
-  if (!structure_ || !account.current()) return;
+  if (!structure_ || !account.current() || account.changing_many > 0) return;
   const Container* container = account.state().find(mailbox);
   if (container == nullptr || container->kind != ContainerKind::mail) return;
   if (container->uidnext <= container->sealed_uid + seal_after || container->total < seal_after) return;

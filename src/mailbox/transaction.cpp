@@ -152,14 +152,14 @@ Result<Transaction::Expired> Transaction::expire(std::uint64_t floor, std::size_
 // ---- change indexes
 
 void Transaction::changed(Type type, std::uint64_t id, std::uint64_t old, std::uint64_t now) {
-  if (old != 0) layer_.remove(keys::object_change(account_, type, old).take());
+  if (old != 0) layer_.withdraw(keys::object_change(account_, type, old).take());
   layer_.put(keys::object_change(account_, type, now).take(), keys::Key().u48(id).take());
   edit_record().state[static_cast<std::size_t>(type)] = now;
 }
 
 void Transaction::destroyed(Type type, std::uint64_t id, std::uint64_t old, std::uint64_t created) {
   const std::uint64_t modseq = next_modseq();
-  layer_.remove(keys::object_change(account_, type, old).take());
+  layer_.withdraw(keys::object_change(account_, type, old).take());
   layer_.put(keys::object_tombstone(account_, type, modseq).take(),
              encode(ObjectTombstone{.id = id, .created = created, .at = options_.now}));
   edit_record().state[static_cast<std::size_t>(type)] = modseq;

@@ -138,7 +138,7 @@ class Transaction {
 
   // ---- runs of flags (flag_runs.hpp)
   // Begins the runs of a plan. None of its messages may be elsewhere, too: there it would change with a modseq of its
-  // own.
+  // own (unless only \Deleted changes, which does not show there).
   Result<void> begin_runs(MailboxId container, FlagPlan plan);
   // Carries the first run that waits in a container into the records of uids behind `after`, of `most` at most. The uid
   // to go on behind; 0: the run has ended, and the next one begins.
@@ -197,6 +197,7 @@ class Transaction {
   Result<void> change_thread(ThreadId thread, ItemId item, bool add, const std::vector<std::uint64_t>& thread_keys);
   Result<void> count_thread(MailboxId container, ThreadId thread, std::int32_t items, std::int32_t unread);
   Result<void> count(MailboxId container, const Item& item, int sign);
+  Result<Uid> place(Item item, MailboxId container, Place how);  // The item as it is now.
   struct Located {
     Placement placement;
     Item item;

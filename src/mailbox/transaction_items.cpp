@@ -213,7 +213,7 @@ void Transaction::write(MailboxId container, Uid uid, const Placement& placement
 
 std::uint64_t Transaction::touch(MailboxId container, Uid uid, Placement& placement) {
   const std::uint64_t modseq = next_modseq();
-  layer_.remove(keys::change(account_, container, placement.modseq).take());
+  layer_.withdraw(keys::change(account_, container, placement.modseq).take());
   placement.modseq = modseq;
   write(container, uid, placement);
   return modseq;
@@ -253,25 +253,30 @@ Result<ItemId> Transaction::make_item(NewItem wanted) {
 Result<Uid> Transaction::place(ItemId id, MailboxId container, Place how) {
   auto found = item(id);
   if (!found) return failed(found);
+  return place(std::move(*found), container, std::move(how));
+}
+
+Result<Uid> Transaction::place(Item placing, MailboxId container, Place how) {
+  const ItemId id = placing.id;
   Container* into = edit(container);
   if (into == nullptr || into->uidnext == UINT32_MAX) {
     return failure(Failure::Kind::permanent, no_such_mailbox, "No such mailbox");
   }
-  CHECK_OR_BUG(!found->uid_in(container));
+  CHECK_OR_BUG(!placing.uid_in(container));
   const Uid uid(into->uidnext++);
   const std::uint64_t modseq = next_modseq();
   Placement placed;
   placed.item = id;
   placed.mid = how.mid ? how.mid : MessageId(next_id());
   placed.modseq = placed.created = placed.cn = placed.read_cn = modseq;
-  placed.flags = found->flags;
+  placed.flags = placing.flags;
   if (how.deleted) {
     placed.flags.bits |= Flags::deleted;
     ++counts_[container].deleted;
   }
-  placed.size = found->size;
-  placed.received = found->received;
-  placed.thread = found->thread;
+  placed.size = placing.size;
+  placed.received = placing.received;
+  placed.thread = placing.thread;
   placed.name = std::move(how.name);
   placed.version = std::move(how.version);
   layer_.put(keys::message(account_, placed.mid).take(), keys::Key().u48(container.value).u32(uid.value).take());
@@ -279,23 +284,23 @@ Result<Uid> Transaction::place(ItemId id, MailboxId container, Place how) {
     layer_.put(keys::href(account_, container, *placed.name).take(), keys::Key().u32(uid.value).take());
   }
   write(container, uid, placed);
-  found->places.emplace_back(container, uid);
-  count_shared(*found, container, true);
-  const bool first = found->created == 0;
-  touch(*found, modseq);
+  placing.places.emplace_back(container, uid);
+  count_shared(placing, container, true);
+  const bool first = placing.created == 0;
+  touch(placing, modseq);
   if (first) {
     auto pending = pending_.extract(id);
     layer_.put(keys::content(account_, id).take(), encode(pending.mapped().content));
     references_.push_back(
-        {store::Batch::Operation::Kind::reference, std::string(found->blob.bytes()) + keys::owner(account_, id), {}});
-    edit_record().used_bytes += found->size;
+        {store::Batch::Operation::Kind::reference, std::string(placing.blob.bytes()) + keys::owner(account_, id), {}});
+    edit_record().used_bytes += placing.size;
     ++record_.used_items;
-    if (found->thread) {
-      auto joined = change_thread(found->thread, id, true, pending.mapped().thread_keys);
+    if (placing.thread) {
+      auto joined = change_thread(placing.thread, id, true, pending.mapped().thread_keys);
       if (!joined) return failed(joined);
     }
   }
-  if (auto counted = count(container, *found, 1); !counted) return failed(counted);
+  if (auto counted = count(container, placing, 1); !counted) return failed(counted);
   return uid;
 }
 
@@ -303,7 +308,7 @@ void Transaction::take_out(MailboxId container, Uid uid, const Placement& placem
   seen_.reset();
   layer_.remove(keys::placement(account_, container, uid).take());
   layer_.remove(keys::message(account_, placement.mid).take());
-  layer_.remove(keys::change(account_, container, placement.modseq).take());
+  layer_.withdraw(keys::change(account_, container, placement.modseq).take());
   PlacementTombstone tombstone{.uid = uid,
                                .mid = placement.mid,
                                .item = placement.item,
@@ -423,7 +428,7 @@ Result<void> Transaction::set_flags(ItemId id, const Flags& flags, std::optional
     placed[i].modseq = next_modseq();
     if (other) placed[i].cn = placed[i].modseq;
     if (seen) placed[i].read_cn = placed[i].modseq;
-    layer_.remove(keys::change(account_, container, before).take());
+    layer_.withdraw(keys::change(account_, container, before).take());
     write(container, uid, placed[i]);
     if (seen || other) last = placed[i].modseq;
     counts_[container].deleted += (is ? 1 : 0) - (was ? 1 : 0);
@@ -471,7 +476,7 @@ Result<Uid> Transaction::copy(MailboxId from, Uid uid, MailboxId to) {
   auto found = locate(from, uid);
   if (!found) return failed(found);
   if (found->item.uid_in(to)) return copy_as_new(from, uid, to);
-  return place(found->item.id, to);
+  return place(std::move(found->item), to, {});
 }
 
 Result<Uid> Transaction::move(MailboxId from, Uid uid, MailboxId to, MessageId mid) {
@@ -488,8 +493,7 @@ Result<Uid> Transaction::move(MailboxId from, Uid uid, MailboxId to, MessageId m
   const std::uint64_t modseq = next_modseq();
   take_out(from, uid, placed, it, modseq);
   if (auto counted = count(from, it, -1); !counted) return failed(counted);
-  touch(it, modseq);
-  return place(it.id, to, {.mid = mid, .name = placed.name});
+  return place(std::move(it), to, {.mid = mid, .name = placed.name});
 }
 
 Result<void> Transaction::edit(MessageId mid, const BlobId& blob, std::uint32_t size, std::string version) {
@@ -534,7 +538,7 @@ Result<void> Transaction::edit(MessageId mid, const BlobId& blob, std::uint32_t 
     if (other == container) all[i].version = version;
     all[i].size = size;
     modseq = all[i].modseq = all[i].cn = next_modseq();
-    layer_.remove(keys::change(account_, other, before).take());
+    layer_.withdraw(keys::change(account_, other, before).take());
     write(other, other_uid, all[i]);
     counts_[other].bytes += difference;
   }

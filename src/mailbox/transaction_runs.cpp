@@ -57,7 +57,7 @@ Result<void> Transaction::carry(MailboxId container, Uid uid) {
   seen_.reset();
   edit_record();
   layer_.put(keys::placement(account_, container, uid).take(), encode(placed));
-  layer_.remove(keys::change(account_, container, old).take());
+  layer_.withdraw(keys::change(account_, container, old).take());
   layer_.put(keys::change(account_, container, placed.modseq).take(),
              encode(PlacementChange{.uid = uid, .created = placed.created}));
   if (item_modseq == 0) return {};
@@ -69,7 +69,7 @@ Result<void> Transaction::carry_item(MailboxId container, const Placement& place
   auto it = require<Item>(keys::item(account_, placed.item));
   if (!it) return failed(it);
   // The state of the type was set when the run began.
-  layer_.remove(keys::object_change(account_, type_of(it->kind), it->modseq).take());
+  layer_.withdraw(keys::object_change(account_, type_of(it->kind), it->modseq).take());
   layer_.put(keys::object_change(account_, type_of(it->kind), modseq).take(), keys::Key().u48(it->id.value).take());
   it->modseq = modseq;
   it->flags = placed.flags;
