@@ -52,6 +52,7 @@ Result<Sealed> read_for_sealing(const store::Engine& engine, const store::Reader
       const auto text = engine.content(content->blob);
       if (!text || !*text) continue;
       content->structure = make(content->prefix, (*text)->text());
+      if (!(*text)->intact()) continue;  // Made of zeros.
     }
     const auto hint = engine.place_of(content->blob);
     if (columns.add(uid, content->structure, {content->blob, hint, content->prefix})) ++result.rows;
@@ -189,6 +190,7 @@ Task<void> Service::make_structure_late(AccountId id, ItemId item, BlobId blob) 
     return text.pieces().size() == 1 ? structure_(prefix, text.pieces().front()) : structure_(prefix, text.text());
   };
   auto structure = co_await world::blocking(shards_, world::Shards::Lane::pool, std::move(make));
+  if (!(*content)->intact()) co_return;  // Made of zeros.
   const auto account = account_here(id);
   auto held = co_await account->turn();
   auto loaded = co_await account->load();

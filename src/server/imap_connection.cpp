@@ -117,8 +117,14 @@ Task<void> ImapConnection::wait() {
 Task<bool> ImapConnection::flush() {
   const auto pieces = session_.responses().pieces();
   for (const auto piece : pieces) sent_bytes_ += piece.size();
-  auto sent = co_await write_patiently(*connection_.stream, doors_.clock, pieces);
+  std::function<bool()> intact;
+  if (witness_) intact = [this] { return witness_->intact(); };
+  auto sent = co_await write_patiently(*connection_.stream, doors_.clock, pieces, std::move(intact));
+  witness_.reset();
   session_.sent();
+  if (!sent && sent.error().kind == Failure::Kind::corrupt) {
+    connection_.scope.event("imap_text_became_unreadable").failure(sent.error());
+  }
   if (!sent) session_.ended();
   co_return sent.has_value();
 }

@@ -161,6 +161,8 @@ class ImapConnection {
   std::unique_ptr<Appending> appending_;
 
   std::uint64_t commands_ = 0;
+  // Of the messages in what is to be sent next, the one that was read first: if it is intact(), all are.
+  std::optional<store::Content> witness_;
   std::uint64_t sent_bytes_ = 0;
   std::uint64_t received_bytes_ = 0;
   Instant began_;

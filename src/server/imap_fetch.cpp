@@ -220,6 +220,7 @@ imap::MessagePieces pieces_of(mailbox::MessageText text) {
 void ImapConnection::write_message(Fetching& fetching, std::size_t index, Result<mailbox::MessageText> text,
                                    Bytes record) {
   const auto row = selected_->row(index);
+  if (text && !witness_) witness_ = text->content;
   if (!text) {
     // RELIABILITY: one damaged or vanished message never hides the others.
     connection_.scope.event("imap_message_unreadable").field("uid", row.uid.value).failure(text.error());

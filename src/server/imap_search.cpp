@@ -80,12 +80,14 @@ Task<Result<std::vector<std::size_t>>> ImapConnection::matching_rows(const imap:
     for (; next <= last; ++next) add_row(still_open, next);
   }
   auto breath = doors_.clock.now() + slice;
+  std::optional<store::Content> witness;  // The first text that was looked at.
   for (const auto& [first, last] : still_open) {
     auto next = first;
     const mailbox::Mailboxes::TextVisit visit = [&](std::size_t index, Result<mailbox::MessageText> text,
                                                     Bytes record) {
       next = index + 1;
       if (!text) return true;  // Gone or damaged: it fits nothing.
+      if (!witness) witness = text->content;
       const auto pieces = pieces_of(std::move(*text));
       auto structure = message::Structure::open(record);
       std::string made;
@@ -105,6 +107,10 @@ Task<Result<std::vector<std::size_t>>> ImapConnection::matching_rows(const imap:
       co_await doors_.clock.sleep_until(doors_.clock.now());
       breath = doors_.clock.now() + slice;
     }
+  }
+  if (witness && !witness->intact()) {
+    co_return failure(Failure::Kind::corrupt, "F-6152",
+                      "A stored message could no longer be read while it was searched");
   }
   std::ranges::sort(matched);
   co_return matched;

@@ -220,6 +220,42 @@ TEST_CASE("RELIABILITY R5: a store that takes nothing new refuses APPEND before 
   CHECK(has(client.append("INBOX", message_of("again")), "OK"));
 }
 
+TEST_CASE("RELIABILITY R5: of a message that becomes unreadable while it is sent no whole literal comes") {
+  Stage stage(3);
+  Client client(stage);
+  client.log_in();
+  const auto message = message_of("large", std::string(3'000'000, 'x') + "\r\nthe end\r\n");
+  CHECK(has(client.append("INBOX", message), "OK"));
+  client.ask("SELECT INBOX");
+  client.send("big FETCH 1 BODY.PEEK[]\r\n");
+  REQUIRE(stage.world.run_until([&] { return client.received.size() > 1000; }, 10min));
+  REQUIRE(client.received.size() < message.size());
+  stage.pages.lost = 1;
+  REQUIRE(stage.world.run_until([&] { return client.ended; }, 10min));
+  CHECK(client.received.size() < message.size());
+  CHECK_FALSE(has(client.received, "the end"));
+  CHECK_FALSE(has(client.received, "big OK"));
+
+  Client again(stage);  // Read anew, and compared with its checksum: whole, as the page can be read by read().
+  again.log_in();
+  again.ask("SELECT INBOX");
+  CHECK(has(again.ask("FETCH 1 BODY.PEEK[]"), message));
+}
+
+TEST_CASE("RELIABILITY R5: a search that may have read zeros is refused") {
+  Stage stage(3);
+  Client client(stage);
+  client.log_in();
+  CHECK(has(client.append("INBOX", message_of("one", "needle\r\n")), "OK"));
+  client.ask("SELECT INBOX");
+  CHECK(has(client.ask("SEARCH BODY needle"), "* SEARCH 1\r\n"));
+  stage.pages.each = true;
+  CHECK(has(client.ask("SEARCH BODY needle"), " NO "));
+  client.send("x FETCH 1 BODY.PEEK[]\r\n");
+  REQUIRE(stage.world.run_until([&] { return client.ended; }, 10min));
+  CHECK_FALSE(has(client.received, "needle"));
+}
+
 TEST_CASE("SCRAM-SHA-256 and a large body over a slow network") {
   Stage stage(3);
   Client client(stage);

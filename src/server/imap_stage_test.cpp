@@ -8,7 +8,7 @@ constexpr std::uint16_t port = 143;
 }  // namespace
 
 Stage::Stage(std::uint64_t seed) : world(seed), machine(world, {}) {
-  engine = store::make_memory_engine({.shards = machine.shards, .clock = machine.clock});
+  engine = store::make_memory_engine({.shards = machine.shards, .clock = machine.clock, .pages = &pages});
   mailboxes = mailbox::make_mailboxes(*engine, machine.shards, machine.clock, machine.random,
                                       observe::Scope(world.events), message::make_structure);
   REQUIRE(finish(mailboxes->create_account(anne)));

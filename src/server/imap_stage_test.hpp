@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -72,6 +73,15 @@ class Accounts : public directory::Authenticator, public directory::Directory {
   }
 };
 
+// Of which a test says how many mapped pages have become unreadable.
+class Pages : public sim::Disk {
+ public:
+  Pages() : sim::Disk(1) {}
+  std::uint64_t unreadable_pages() const override { return each ? lost++ : lost.load(); }
+  std::atomic<bool> each = false;  // One more whenever somebody asks.
+  mutable std::atomic<std::uint64_t> lost = 0;
+};
+
 class Client;
 
 template <class T>
@@ -86,6 +96,7 @@ class Stage {
 
   sim::World world;
   sim::Machine machine;
+  Pages pages;
   std::unique_ptr<store::MemoryEngine> engine;
   std::unique_ptr<mailbox::Mailboxes> mailboxes;
   Accounts accounts;

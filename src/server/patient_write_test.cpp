@@ -52,7 +52,30 @@ Task<void> send(world::Stream& stream, Clock& clock, std::vector<Bytes> pieces, 
   done = sent.has_value();
 }
 
+Task<void> send_while(world::Stream& stream, Clock& clock, Bytes octets, std::function<bool()> intact,
+                      std::optional<Result<void>>& done) {
+  const std::vector<Bytes> pieces{octets};
+  done = co_await write_patiently(stream, clock, pieces, std::move(intact));
+}
+
 }  // namespace
+
+TEST_CASE("server: Of stored octets that became unreadable nothing more is sent") {
+  const std::string large(patient_slice * 3, 'x');
+  for (int slices = 0; slices < 4; ++slices) {
+    CAPTURE(slices);
+    Clock clock;
+    SlowPeer peer(clock, 10'000'000);
+    int asked = 0;
+    std::optional<Result<void>> done;
+    TaskGroup tasks;
+    tasks.start(send_while(peer, clock, large, [&] { return asked++ < slices; }, done));
+    REQUIRE(done);
+    REQUIRE_FALSE(*done);
+    CHECK(done->error().kind == Failure::Kind::corrupt);
+    CHECK(peer.taken.size() == static_cast<std::size_t>(slices) * patient_slice);
+  }
+}
 
 TEST_CASE("server: A slow client gets a large message; one that does not go on is given up") {
   std::string large(20'000'000, 'x');

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <map>
@@ -99,6 +100,7 @@ class Pop3Connection {
   Task<void> fetch(std::size_t index);
   Task<void> update(const pop3::Update& ask);
   Task<void> send(std::span<const Bytes> pieces);
+  bool intact() const;
   Task<void> start_tls();
   std::vector<mailbox::Uid> uids_of(const std::vector<std::size_t>& indexes) const;
   std::vector<mailbox::Uid> unseen(const std::vector<std::size_t>& indexes) const;
@@ -202,9 +204,21 @@ Task<void> Pop3Connection::perform(pop3::Action& action) {
 
 Task<void> Pop3Connection::send(std::span<const Bytes> pieces) {
   for (const Bytes piece : pieces) sent_bytes_ += piece.size();
-  auto sent = co_await connection_.stream->write(pieces, session_.deadline());
+  Result<void> sent;
+  // The octets were read just now, to stuff dots; if they are zeros, the connection ends before the final dot.
+  if (intact()) sent = co_await connection_.stream->write(pieces, session_.deadline());
   session_.sent(doors_.clock.now());
+  if (!intact()) {
+    connection_.scope.event("pop3_text_became_unreadable")
+        .field("account", account_.value_or(store::AccountId()).value);
+    session_.ended();
+  }
   if (!sent) session_.ended();
+}
+
+// Whether the messages being sent still show what was stored.
+bool Pop3Connection::intact() const {
+  return std::ranges::all_of(texts_, [](const mailbox::MessageText& text) { return text.content.intact(); });
 }
 
 Task<void> Pop3Connection::start_tls() {

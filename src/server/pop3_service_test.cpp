@@ -46,9 +46,17 @@ class OneAccount : public directory::Authenticator {
   std::vector<bool> finished;
 };
 
+// Of which a test says how many mapped pages have become unreadable.
+struct Pages : sim::Disk {
+  Pages() : sim::Disk(1) {}
+  std::uint64_t unreadable_pages() const override { return lost; }
+  std::uint64_t lost = 0;
+};
+
 struct Stage {
   sim::World world{1};
   sim::Machine machine{world, {}};
+  Pages pages;
   std::unique_ptr<store::Engine> engine;
   std::unique_ptr<mailbox::Mailboxes> mailboxes;
   OneAccount accounts;
@@ -59,7 +67,7 @@ struct Stage {
   TaskGroup tasks;
 
   Stage() {
-    engine = store::make_memory_engine({.shards = machine.shards, .clock = machine.clock});
+    engine = store::make_memory_engine({.shards = machine.shards, .clock = machine.clock, .pages = &pages});
     mailboxes = mailbox::make_mailboxes(*engine, machine.shards, machine.clock, machine.random,
                                         observe::Scope(world.events), message::make_structure);
     finish(mailboxes->create_account(anne));
@@ -169,6 +177,8 @@ class Client {
     say("USER anne");
     return say("PASS secret");
   }
+  void ask(const std::string& command) { send(command); }
+  const std::string& received() const { return received_; }
   std::string greeting;
 
  private:
@@ -207,6 +217,26 @@ class Client {
   bool ended_ = false;
   TaskGroup tasks_;
 };
+
+TEST_CASE("RELIABILITY R5: of a message that becomes unreadable while it is sent no end comes") {
+  Stage stage;
+  std::string large;
+  while (large.size() < 100'000) large += ".a line of the message\r\n";
+  stage.deliver("Subject: large\r\n\r\n" + large);
+  Client client(stage);
+  client.login();
+  client.ask("RETR 1");
+  REQUIRE(stage.world.run_until([&] { return client.received().size() > 1000; }, 20min));
+  REQUIRE(client.received().size() < large.size());
+  stage.pages.lost = 1;
+  CHECK(client.ended());
+  CHECK(client.received().size() < large.size());
+  CHECK_FALSE(client.received().ends_with("\r\n.\r\n"));
+
+  Client again(stage);
+  again.login();
+  CHECK(again.all("RETR 1").size() > large.size());
+}
 
 TEST_RFC("1939 §5", "messages are listed and read with exact counts, and read ones are marked at QUIT") {
   Stage stage;

@@ -202,7 +202,9 @@ class Memory final : public MemoryEngine {
     if (found->second.corrupt) {
       return failure(Failure::Kind::corrupt, "F-2003", "A stored message is damaged", to_hex(id.bytes()));
     }
-    return Content::copy_of(found->second.octets);
+    auto content = Content::copy_of(found->second.octets);
+    if (const auto* pages = core_->parameters.pages) content.watch(*pages, pages->unreadable_pages());
+    return content;
   }
 
   Health health() const override {

@@ -8,15 +8,17 @@
 
 #include "store/engine.hpp"
 #include "world/clock.hpp"
+#include "world/disk.hpp"
 #include "world/shards.hpp"
 
 namespace facteur::store {
 
 struct MemoryEngineParameters {
   world::Shards& shards;
-  world::Clock& clock;             // utc() only: the age of blobs.
-  Duration grace = 1h;             // How old a blob without references must be to go.
-  std::size_t group_commits = 16;  // Commits that become visible at once, at most.
+  world::Clock& clock;                 // utc() only: the age of blobs.
+  Duration grace = 1h;                 // How old a blob without references must be to go.
+  std::size_t group_commits = 16;      // Commits that become visible at once, at most.
+  const world::Disk* pages = nullptr;  // Whose unreadable pages contents watch (Content::intact); outlives them.
 };
 
 // What a test may do to it beside the contract.
