@@ -1,7 +1,7 @@
 // Who has mail here: domains, accounts, addresses, aliases, credentials, quotas. Records of account 0 in the store.
 //
-// An account is an immutable number; addresses are attributes of it (DEMAND.md row 45). Look-ups read the store at each
-// call, so what `facteur account add` did is in force at once.
+// An account is an immutable number; addresses are attributes of it (DEMAND.md row 45). Look-ups see the
+// newest state: what `facteur account add` did is in force when it returns.
 #pragma once
 
 #include <cstdint>

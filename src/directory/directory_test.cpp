@@ -296,6 +296,34 @@ TEST_CASE("many changes at once from several shards: each happens wholly, ids di
   CHECK(s.directory.accounts()->size() == 10);
 }
 
+TEST_CASE("what look-ups keep in memory is never older than a change, also one that was broken off at any step") {
+  for (std::size_t steps = 0; steps < 40; ++steps) {
+    Stage stage;
+    stage.add("anne@example.org");
+    CHECK(stage.where("anne", "example.org") == "account 1");
+    {
+      struct Run {
+        static Task<void> remove(StoreDirectory& directory) {
+          auto removed = co_await directory.remove_account("anne@example.org", UtcTime{});
+          CHECK(removed);
+        }
+      };
+      TaskGroup group;
+      stage.machine.shards.run(0, [&] { group.start(Run::remove(stage.directory)); });
+      for (std::size_t i = 0; i < steps; ++i) {
+        stage.where("anne", "example.org");
+        stage.world.timeline.step();
+      }
+    }
+    stage.world.run_for(1s);  // A commit that had been sent on its way arrives.
+    const StoreDirectory truth(*stage.engine, stage.machine.shards, stage.machine.random, example_settings());
+    const bool there = truth.resolve("anne", "example.org")->kind == Target::Kind::account;
+    CHECK_FALSE(there);
+    CHECK(stage.where("anne", "example.org") == "nobody");
+    CHECK_FALSE(stage.directory.account(AccountId(1))->has_value());
+  }
+}
+
 TEST_CASE("a change that cannot be made durable fails and changes nothing") {
   Stage s;
   s.engine->fail_commits(1);

@@ -8,6 +8,7 @@ namespace facteur::directory {
 namespace {
 
 constexpr int deepest_alias = 8;
+constexpr std::size_t most_known = 4096;  // Records in memory: some hundred octets each.
 
 // RFC 5321 §4.5.1: postmaster must be accepted at every domain; RFC 2142 §2 and §4 ask for abuse.
 bool is_role(std::string_view local) { return local == "postmaster" || local == "abuse"; }
@@ -42,9 +43,29 @@ bool StoreDirectory::is_local_domain(std::string_view domain) const {
   return found && *found;
 }
 
+// Only what is there is kept: whoever asks for names that do not exist fills nothing.
+Result<std::optional<std::string>> StoreDirectory::read(const std::string& key) const {
+  const std::uint64_t begun = begun_.load();
+  {
+    const std::lock_guard lock(known_.mutex);
+    if (known_.begun == begun) {
+      if (const auto at = known_.values.find(key); at != known_.values.end()) return std::optional(at->second);
+    }
+  }
+  const bool calm = changes_.load() == begun;
+  auto value = engine_.latest().get(key);
+  if (!value || !*value || !calm) return value;
+  const std::lock_guard lock(known_.mutex);
+  if (begun_.load() != begun) return value;
+  if (known_.begun != begun || known_.values.size() >= most_known) known_.values.clear();
+  known_.begun = begun;
+  known_.values.emplace(key, **value);
+  return value;
+}
+
 Result<std::optional<AddressRecord>> StoreDirectory::find_address(std::string_view local,
                                                                   std::string_view domain) const {
-  auto value = engine_.latest().get(address_key(local, domain));
+  auto value = read(address_key(local, domain));
   if (!value) return failed(value);
   if (!*value) return std::nullopt;
   auto record = read_address(**value);
@@ -53,7 +74,7 @@ Result<std::optional<AddressRecord>> StoreDirectory::find_address(std::string_vi
 }
 
 Result<std::optional<AccountRecord>> StoreDirectory::find_account(AccountId id) const {
-  auto value = engine_.latest().get(account_key(id));
+  auto value = read(account_key(id));
   if (!value) return failed(value);
   if (!*value) return std::nullopt;
   auto record = read_account(id, **value);

@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -101,6 +102,8 @@ class StoreDirectory : public Directory, public Admin {
   Task<Result<void>> remove_alias_now(std::string address);
   Task<Result<void>> set_secrets(AccountRecord& record, observe::Secret password, bool shared_secret);
 
+  // The value of a record, from memory if no change has begun since it was read.
+  Result<std::optional<std::string>> read(const std::string& key) const;
   Result<std::optional<AddressRecord>> find_address(std::string_view local, std::string_view domain) const;
   Result<std::optional<AccountRecord>> find_account(AccountId id) const;
   Result<AccountRecord> need_account(std::string_view address) const;
@@ -112,7 +115,14 @@ class StoreDirectory : public Directory, public Admin {
   world::Shards& shards_;
   world::Random& random_;
   Turn turn_;                               // Of shard 0.
-  std::atomic<std::uint64_t> changes_ = 0;  // Changes that have ended.
+  std::atomic<std::uint64_t> begun_ = 0;    // Changes that have begun.
+  std::atomic<std::uint64_t> changes_ = 0;  // Changes that have ended. One that was broken off never does.
+  struct Known {
+    std::mutex mutex;
+    std::uint64_t begun = 0;  // What `values` is worth: changes that had begun, all of them ended.
+    std::unordered_map<std::string, std::string> values;
+  };
+  mutable Known known_;
   // What any_shared_secret() found: changes_ at that time * 2 + the answer; none yet.
   mutable std::atomic<std::uint64_t> any_secret_ = UINT64_MAX;
   mutable std::mutex settings_mutex_;
@@ -127,6 +137,7 @@ Task<Result<T>> StoreDirectory::in_turn(Task<Result<T>> work) {
   std::exception_ptr bug;
   {
     auto held = co_await turn_.take();
+    ++begun_;
     try {
       result.emplace(co_await std::move(work));
     } catch (...) {

@@ -31,8 +31,9 @@ std::unexpected<Failure> rocksdb_failure(const rocksdb::Status& status, const Da
   return failure(kind, "F-2041", "The index cannot be read or written now", status.ToString());
 }
 
-// Which keys mostly grow: those of one subspace and account. RocksDB remembers per such prefix where it inserted last,
-// which saves most of the search. Keys that begin with a hash (blobs, references) are spread: no use there.
+// Which keys mostly grow: those of one subspace and account, and in X (changes) of one kind of object. RocksDB
+// remembers per such prefix where it inserted last, which saves most of the search. Keys that begin with a hash (blobs,
+// references) are spread: no use there.
 class GrowingPrefix final : public rocksdb::SliceTransform {
  public:
   const char* Name() const override { return "facteur.growing"; }
