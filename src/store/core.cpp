@@ -83,10 +83,25 @@ void Core::run_group(const std::shared_ptr<Core>& self) {
     }
   }
   admitted.clear();
+  const std::size_t together = group.size();
   resume_all(parameters.shards, std::move(group));
+  prepare_next(together);
   const std::lock_guard lock(queue_mutex_);
   running_ = !queue_.empty();
   if (running_) parameters.shards.offload(world::Shards::Lane::log, [self] { self->run_group(self); });
+}
+
+// Zeros ahead of the log make a sync faster, which pays while few commits share one; under load each octet of the log
+// would only be written twice.
+void Core::prepare_next(std::size_t together) {
+  constexpr std::size_t few = 2;
+  crowd_ = crowd_ - crowd_ / 8 + together;
+  if (crowd_ >= 8 * (few + 1) || low_space.load()) return;
+  {
+    const std::lock_guard lock(queue_mutex_);
+    if (!queue_.empty()) return;
+  }
+  log->write_zeros_ahead();
 }
 
 // A body that the store has already is not written again.

@@ -112,6 +112,7 @@ class Core {
   using Group = std::vector<std::shared_ptr<Submission>>;
   Group take_group();
   void run_group(const std::shared_ptr<Core>& self);
+  void prepare_next(std::size_t together);
   Result<void> write_group(const Group& group);
   void skip_existing(Submission& submission, std::unordered_set<BlobId>& in_group);
   Result<void> apply_group(const Group& group, std::int64_t time_ms);
@@ -128,7 +129,9 @@ class Core {
   std::map<std::string, std::string> quarantine_;
   std::map<BlobId, std::string> damaged_blobs_;  // With the `where` of the entry above.
 
-  bool index_waits_ = false;  // On the log's lane.
+  // On the log's lane.
+  bool index_waits_ = false;
+  std::size_t crowd_ = 64;  // Eight times the commits of a group, on the average of the last ones.
 
   std::mutex ballast_mutex_;
 };

@@ -119,6 +119,23 @@ TEST_CASE("RELIABILITY R5: Of the room that the ballast leaves the log takes its
   CHECK(largest() == sizes.segment_bytes);
 }
 
+TEST_CASE("store: Commits that come alone find zeros ahead of them, so that no sync has to note a new length") {
+  EngineSizes sizes = small_sizes();
+  sizes.segment_bytes = 1 << 20;
+  LogWorld world(1, {}, sizes);
+  std::size_t grown = 0;
+  std::uint64_t log_bytes = 0;
+  for (std::uint32_t i = 0; world.engine().statistics().segments < 2; ++i) {
+    const auto before = world.disk().content("log/00000001.seg").size();
+    REQUIRE(world.commit(with_blob(text_of(i + 1, 2'000), Key().u32(i))));
+    const auto now = world.engine().statistics().log_bytes;
+    if (log_bytes > 0 && now > before) ++grown;
+    log_bytes = now;
+  }
+  CHECK(log_bytes > 900'000);
+  CHECK(grown < 30);  // While the average of the first ones says that they are many.
+}
+
 TEST_CASE("RELIABILITY R4: After a failed sync nothing of the group is there and nothing is written until restart") {
   LogWorld world(1);
   CHECK(world.commit(with_blob("one", "1")));

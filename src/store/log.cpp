@@ -8,8 +8,10 @@ namespace facteur::store {
 
 namespace {
 
-constexpr std::size_t copied_below = 1024;        // Small payloads are copied beside their header.
-constexpr std::uint64_t first_reserve = 4 << 20;  // Zeros ahead in a segment without a spare file.
+constexpr std::size_t copied_below = 1024;  // Small payloads are copied beside their header.
+// Parts of a segment: zeros ahead in one without a spare file (4 MiB of 64), further ones at once, when so few are
+// left.
+constexpr std::uint64_t first_reserve = 16, next_reserve = 64, least_ahead = 512;
 constexpr std::uint64_t last_reserve = 16 << 20;  // Kept for the log when the ballast goes.
 constexpr std::string_view next_path = "log/next";
 
@@ -87,6 +89,7 @@ void Log::keep_room() {
 }
 
 Result<std::unique_ptr<world::File>> Log::new_file() {
+  zeros_to_ = parameters_.segment_bytes;
   if (spare_.exchange(false)) {
     if (parameters_.disk.rename(spare_path, next_path)) {
       return parameters_.disk.open(next_path, world::Disk::Mode::write);
@@ -96,10 +99,24 @@ Result<std::unique_ptr<world::File>> Log::new_file() {
   auto file = parameters_.disk.open(next_path, world::Disk::Mode::create_new);
   if (!file) return file;
   if (parameters_.zero_fill) {
-    auto reserved = (*file)->reserve(std::min<std::uint64_t>(first_reserve, parameters_.segment_bytes));
+    zeros_to_ = parameters_.segment_bytes / first_reserve;
+    auto reserved = (*file)->reserve(zeros_to_);
     if (!reserved) return failed(reserved);
   }
   return file;
+}
+
+void Log::write_zeros_ahead() {
+  if (!parameters_.zero_fill || !current_ || broken()) return;
+  const std::uint64_t whole = parameters_.segment_bytes;
+  if (zeros_to_ >= std::min(end_ + whole / least_ahead, whole)) return;
+  zeros_to_ = std::min(end_ + whole / next_reserve, whole);
+  if (!current_->file().reserve(zeros_to_)) {
+    zeros_to_ = whole;  // No room, perhaps: not again here.
+    return;
+  }
+  unsynced_ = true;
+  static_cast<void>(sync());  // Now, not when somebody waits for it. Its failure is the next group's.
 }
 
 // The name of a segment appears only after its header is durable, so a segment without a header is always rot.

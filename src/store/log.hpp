@@ -51,6 +51,9 @@ class Log {
   // All that was written is durable. After a failure every further call fails (DECISIONS.md 7).
   Result<void> sync();
 
+  // For a moment when nobody waits: zeros behind the end, when few are left, so that the next syncs are fast.
+  void write_zeros_ahead();
+
   // Begins the next segment now; what was written before is durable then.
   Result<void> roll(std::int64_t time_ms);
 
@@ -78,6 +81,7 @@ class Log {
   Parameters parameters_;
   std::shared_ptr<Segment> current_;
   std::uint32_t end_ = 0;
+  std::uint64_t zeros_to_ = 0;  // In the current segment; they may end before, where no more are to be written.
   Position previous_end_;
   std::uint32_t next_number_;
   bool unsynced_ = false;

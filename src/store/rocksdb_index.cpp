@@ -287,7 +287,10 @@ class RocksdbIndexMaker final : public IndexMaker {
     table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
     table.partition_filters = true;
     table.cache_index_and_filter_blocks = true;
-    table.pin_top_level_index_and_filter = true;
+    table.metadata_cache_options.top_level_index_pinning = rocksdb::PinningTier::kAll;
+    // Whoever looks for what is not there asks the filter of each of the newest files: these need no search in the
+    // cache (some hundred KiB for each of them, eight at most).
+    table.metadata_cache_options.partition_pinning = rocksdb::PinningTier::kFlushedAndSimilar;
     table.format_version = 5;
     rocksdb::Options options;
     options.create_if_missing = true;
