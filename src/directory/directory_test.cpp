@@ -214,6 +214,26 @@ TEST_CASE("domains: configured ones are permanent, added ones go when they are e
   CHECK(!s.directory.is_local_domain("new.example"));
 }
 
+TEST_CASE("domains: thousands of them, more than are kept in memory") {
+  Stage s;
+  store::Batch batch;
+  for (int i = 0; i < 5000; ++i) batch.put(domain_key("d" + std::to_string(i) + ".example"), write(DomainRecord{}));
+  struct Run {
+    static Task<Result<void>> commit(store::Engine& engine, store::Batch batch) {
+      co_return co_await engine.commit(std::move(batch));
+    }
+  };
+  CHECK(s.finish(Run::commit(*s.engine, std::move(batch))));
+  for (int turn = 0; turn < 2; ++turn) {
+    CHECK(s.directory.is_local_domain("d4999.example"));
+    CHECK_FALSE(s.directory.is_local_domain("d5000.example"));
+  }
+  CHECK(s.finish(s.directory.add_domain("d5000.example")));
+  CHECK(s.directory.is_local_domain("d5000.example"));
+  CHECK(s.finish(s.directory.remove_domain("d4999.example")));
+  CHECK_FALSE(s.directory.is_local_domain("d4999.example"));
+}
+
 TEST_CASE("ids are never used again; addresses are") {
   Stage s;
   const auto first = s.add("anne@example.org");

@@ -39,8 +39,44 @@ std::shared_ptr<const Settings> StoreDirectory::settings() const {
 bool StoreDirectory::is_local_domain(std::string_view domain) const {
   const std::string name = canonical_domain(domain);
   if (settings()->domains.contains(name)) return true;
+  if (const auto known = is_added_domain(name)) return *known;
   const auto found = engine_.latest().get(domain_key(name));
   return found && *found;
+}
+
+std::optional<bool> StoreDirectory::is_added_domain(const std::string& name) const {
+  const std::uint64_t begun = begun_.load();
+  {
+    const std::lock_guard lock(known_.mutex);
+    if (known_.begun == begun && known_.many_domains) return std::nullopt;
+    if (known_.begun == begun && known_.domains) return known_.domains->contains(name);
+  }
+  if (changes_.load() != begun) return std::nullopt;
+  std::set<std::string> names;
+  const std::string prefix = domains_prefix();
+  const auto scanned = engine_.latest().scan(prefix, store::behind(prefix), [&](Bytes key, Bytes) {
+    names.insert(domain_of_key(key));
+    return names.size() <= most_known;
+  });
+  if (!scanned) return std::nullopt;
+  const bool many = names.size() > most_known;
+  const auto found = many ? std::nullopt : std::optional(names.contains(name));
+  const std::lock_guard lock(known_.mutex);
+  if (!renew(begun)) return found;
+  known_.many_domains = many;
+  if (!many) known_.domains = std::move(names);
+  return found;
+}
+
+// With the lock held: whether what was read after `begun` changes had ended may be kept.
+bool StoreDirectory::renew(std::uint64_t begun) const {
+  if (begun_.load() != begun) return false;
+  if (known_.begun == begun) return true;
+  known_.begun = begun;
+  known_.values.clear();
+  known_.domains.reset();
+  known_.many_domains = false;
+  return true;
 }
 
 // Only what is there is kept: whoever asks for names that do not exist fills nothing.
@@ -56,9 +92,8 @@ Result<std::optional<std::string>> StoreDirectory::read(const std::string& key) 
   auto value = engine_.latest().get(key);
   if (!value || !*value || !calm) return value;
   const std::lock_guard lock(known_.mutex);
-  if (begun_.load() != begun) return value;
-  if (known_.begun != begun || known_.values.size() >= most_known) known_.values.clear();
-  known_.begun = begun;
+  if (!renew(begun)) return value;
+  if (known_.values.size() >= most_known) known_.values.clear();
   known_.values.emplace(key, **value);
   return value;
 }

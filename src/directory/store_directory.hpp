@@ -104,6 +104,9 @@ class StoreDirectory : public Directory, public Admin {
 
   // The value of a record, from memory if no change has begun since it was read.
   Result<std::optional<std::string>> read(const std::string& key) const;
+  bool renew(std::uint64_t begun) const;
+  // The domains that commands have added, read anew after each change; nullopt: ask the store.
+  std::optional<bool> is_added_domain(const std::string& name) const;
   Result<std::optional<AddressRecord>> find_address(std::string_view local, std::string_view domain) const;
   Result<std::optional<AccountRecord>> find_account(AccountId id) const;
   Result<AccountRecord> need_account(std::string_view address) const;
@@ -121,6 +124,8 @@ class StoreDirectory : public Directory, public Admin {
     std::mutex mutex;
     std::uint64_t begun = 0;  // What `values` is worth: changes that had begun, all of them ended.
     std::unordered_map<std::string, std::string> values;
+    std::optional<std::set<std::string>> domains;  // That commands have added; nullopt: not read.
+    bool many_domains = false;                     // Too many to keep.
   };
   mutable Known known_;
   // What any_shared_secret() found: changes_ at that time * 2 + the answer; none yet.
