@@ -41,7 +41,7 @@ struct Parameters {
   std::size_t concurrency_per_destination = 5;
   std::size_t messages_per_connection = 100;
   std::size_t active_messages = 2000;  // In memory at once; the rest waits in the store.
-  Duration keep_connection = 1s;       // For the next message, after more than one.
+  Duration keep_connection = 1s;       // For the next message, if there was more than one.
   Duration connect_timeout = 30s;
   Duration dns_timeout = 10s;
   Duration drain_timeout = 10s;  // For what is being sent when the server stops.

@@ -28,7 +28,8 @@ Task<void> Postman::work(Rounds::Destination& destination) {
     }
     auto attempt = rounds_.take(destination);
     if (!attempt) {
-      const bool called = remote && remote->worth_keeping() && co_await rest(destination);
+      const bool kept = remote && remote->goes_on() && destination.carried > 1;
+      const bool called = kept && co_await rest(destination);
       if (!called) break;
       continue;
     }
@@ -40,7 +41,7 @@ Task<void> Postman::work(Rounds::Destination& destination) {
   bell_.fire();
 }
 
-// A connection that had more than one message to carry waits a moment for the next one, if nobody needs its place.
+// A connection to a peer that gets more than one message waits a moment for the next one, if nobody needs its place.
 // False: nothing came, or it must go.
 Task<bool> Postman::rest(Rounds::Destination& destination) {
   Rounds::Rest resting(rounds_, destination);

@@ -51,11 +51,8 @@ class Remote {
 
   bool connect_failed() const { return connect_failed_; }  // The last deliver() reached nobody.
   bool connected() const { return connection_ && connection_->usable(); }
-  // More than one message has gone over the connection, and more may.
-  bool worth_keeping() const {
-    return connected() && connection_->transactions > 1 &&
-           connection_->transactions < parameters_->messages_per_connection;
-  }
+  // Whether another message may go over the connection.
+  bool goes_on() const { return connected() && connection_->transactions < parameters_->messages_per_connection; }
 
  private:
   template <class T>

@@ -40,7 +40,8 @@ class Rounds {
     std::size_t running = 0;              // Connections that work for it.
     std::size_t allowed = 1;              // At most so many: grows with success, 1 after a failure to connect.
     std::size_t waiting = 0;
-    std::size_t called = 0;  // Resting connections that were called for something that waits, and have not taken it.
+    std::size_t carried = 0;  // Attempts that reached it, as long as something waited or ran.
+    std::size_t called = 0;   // Resting connections that were called for something that waits, and have not taken it.
     std::map<std::string, std::deque<Attempt>> by_sender;
     std::deque<std::string> turn;  // Senders with something waiting.
   };
@@ -80,7 +81,10 @@ class Rounds {
   void make_room();  // The oldest one ends, if something waits for a connection elsewhere.
 
   // Slow start (RELIABILITY R9).
-  void succeeded(Destination& destination) { destination.allowed = std::min(destination.allowed + 1, most_); }
+  void succeeded(Destination& destination) {
+    destination.allowed = std::min(destination.allowed + 1, most_);
+    ++destination.carried;
+  }
   void failed(Destination& destination) { destination.allowed = 1; }
 
   std::size_t waiting() const { return waiting_; }
