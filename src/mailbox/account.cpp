@@ -6,6 +6,7 @@
 #include "base/ascii.hpp"
 #include "mailbox/keys.hpp"
 #include "mailbox/mailboxes.hpp"
+#include "mailbox/read_ahead.hpp"
 
 namespace facteur::mailbox {
 namespace {
@@ -99,6 +100,38 @@ Task<Result<void>> Account::load_or_new() {
     working_.emplace();
     published_.emplace();
     co_return Result<void>{};
+  }
+  co_return loaded;
+}
+
+Result<Account::Queued> Account::carry_part(Turn::Held held) {
+  const auto run = working_->placing;
+  if (!run) return Queued();
+  ReadAhead ahead(pending_);
+  const std::vector<Uid> some = run->waiting(around_.sizes.carry_parts);
+  std::vector<MailboxId> counted;
+  if (run->takes_out()) counted.push_back(run->from);
+  if (run->places()) counted.push_back(run->to);
+  fetch_messages(ahead, id_, run->from, some, counted);
+  Transaction transaction = begin(ahead);
+  auto lost = transaction.carry_placements(around_.sizes.carry_parts);
+  if (!lost) return failed(lost);
+  for (const Uid uid : *lost) report(keys::placement(id_, run->from, uid), "not copied, moved or expunged");
+  return queue(transaction, store::Batch(), std::move(held));
+}
+
+Task<Result<void>> Account::load_carried() {
+  auto loaded = co_await load();
+  Queued behind;
+  while (loaded && working_->placing) {
+    auto queued = carry_part({});
+    if (!queued) co_return failed(queued);
+    loaded = co_await settled(std::exchange(behind, *queued));
+    if (loaded) loaded = co_await load();
+  }
+  if (behind && loaded) {
+    loaded = co_await settled(behind);
+    if (loaded) loaded = co_await load();
   }
   co_return loaded;
 }

@@ -18,6 +18,7 @@
 #include "base/wait.hpp"
 #include "mailbox/account_state.hpp"
 #include "mailbox/key_value.hpp"
+#include "mailbox/mailboxes.hpp"
 #include "mailbox/packed_view.hpp"
 #include "mailbox/transaction.hpp"
 #include "observe/event.hpp"
@@ -49,6 +50,7 @@ struct Surroundings {
   world::Clock& clock;
   observe::Scope scope;
   TaskGroup& tasks;  // Of this shard.
+  BulkSizes sizes;
 };
 
 class Account {
@@ -66,6 +68,12 @@ class Account {
   Task<Result<void>> load();
   // The same for an account that may not exist yet.
   Task<Result<void>> load_or_new();
+  // The same, and carries the run of placements that waits (placement_runs.hpp), if any: for all who look at the single
+  // records of messages that are there.
+  Task<Result<void>> load_carried();
+  // With the turn held and an account that is current: carries a part of that run.
+  using Queued = std::shared_ptr<Completion<Result<void>>>;
+  Result<Queued> carry_part(Turn::Held held);
   bool current() const { return working_ && !broken_; }  // load() would not wait.
   const AccountState& state() const { return *working_; }
   Transaction begin() const { return begin(pending_); }
@@ -81,7 +89,7 @@ class Account {
   // Both for a transaction of this account alone: releases the turn when the batch is in the queue.
   Task<Result<void>> commit(Transaction& transaction, store::Batch batch, Turn::Held held);
   // The same in two steps, so that a change of many messages prepares a part while the one before is on its way.
-  using Queued = std::shared_ptr<Completion<Result<void>>>;  // nullptr: there was nothing to commit.
+  // nullptr: there was nothing to commit.
   Result<Queued> queue(Transaction& transaction, store::Batch batch, Turn::Held held);
   static Task<Result<void>> settled(Queued queued);  // Called once for each.
 

@@ -57,6 +57,11 @@ Result<AccountState> AccountState::load(const KeyValue& from, AccountId account)
     return true;
   });
   if (!read) return failed(read);
+  bool damaged = false;
+  auto placing = read_placement_run(from, account, &damaged);
+  if (!placing) return failed(placing);
+  if (damaged) state.damaged.push_back(keys::placement_run(account).take());
+  if (*placing) state.placing = std::make_shared<const PlacementRun>(std::move(**placing));
   return state;
 }
 
@@ -99,6 +104,7 @@ void AccountState::apply(const Effects& effects) {
     std::erase_if(waiting->second, [first](const auto& run) { return run->first == first; });
     if (waiting->second.empty()) runs.erase(waiting);
   }
+  if (effects.placing) placing = *effects.placing;
   for (const auto& [path_text, on] : effects.subscriptions) {
     if (on) {
       subscriptions.insert(path_text);

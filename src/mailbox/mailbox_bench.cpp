@@ -287,23 +287,31 @@ void copy_and_expunge(benchmark::State& state) {
   Stage& s = stage();
   const MailboxId large = s.large();
   const auto uids = first_uids(10'000);
-  double copying = 0, marking = 0, expunging = 0;
+  double copying = 0, marking = 0, expunging = 0, behind = 0;
   int round = 0;
+  const auto rest = [&] {  // What goes on in the background when the command is done.
+    const Stopwatch watch;
+    s.shards.run();
+    behind += watch.cpu_seconds();
+  };
   for (auto _ : state) {
     const auto to = s.get(s.mailboxes->create(anne, "Copy " + std::to_string(++round)));
     const Stopwatch copy;
     const auto copied = s.get(s.mailboxes->copy(anne, large, uids, to));
     copying += copy.cpu_seconds();
+    rest();
     const Stopwatch mark;
     s.get(s.mailboxes->store_flags(anne, to, copied.to, FlagChange::add, Flags::deleted, {}));
     marking += mark.cpu_seconds();
     const Stopwatch expunge;
     if (s.get(s.mailboxes->expunge(anne, to, std::nullopt)).size() != uids.size()) abort();
     expunging += expunge.cpu_seconds();
+    rest();
   }
   state.counters["copy_cpu_ms"] = copying * 1000 / round;
   state.counters["mark_cpu_ms"] = marking * 1000 / round;
   state.counters["expunge_cpu_ms"] = expunging * 1000 / round;
+  state.counters["behind_cpu_ms"] = behind * 1000 / round;
 }
 BENCHMARK(copy_and_expunge)->Iterations(5)->Unit(benchmark::kMillisecond);
 

@@ -217,8 +217,15 @@ class Mailboxes {
   virtual Task<void> finished() = 0;
 };
 
+// How changes of many messages are made. Tests make them small, so that all of it happens.
+struct BulkSizes {
+  std::size_t run_from = 256;      // From so many messages on, a change is one record (flag_runs, placement_runs),
+  std::size_t carry_parts = 1000;  // and a copy, move or expunge is carried so many messages at a time.
+};
+
 // The one implementation, over any store engine.
 std::unique_ptr<Mailboxes> make_mailboxes(store::Engine& engine, world::Shards& shards, world::Clock& clock,
-                                          world::Random& random, observe::Scope scope, StructureMaker structure = {});
+                                          world::Random& random, observe::Scope scope, StructureMaker structure = {},
+                                          BulkSizes sizes = {});
 
 }  // namespace facteur::mailbox

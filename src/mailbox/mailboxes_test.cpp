@@ -781,7 +781,7 @@ TEST_CASE("mailbox: A removed account leaves nothing behind") {
   CHECK(stage.code(boxes.list(bert)) == no_such_account);
   CHECK_FALSE(boxes.usage(bert));
   std::size_t left = 0;
-  for (const char subspace : std::string_view("ACFIJPSTVXceghmnqrtwxE")) {
+  for (const char subspace : std::string_view("ACFIJPSTVXceghkmnqrtwxyE")) {
     const auto first = store::Key(subspace).u32(bert.value).take();
     REQUIRE(stage.engine->latest().scan(first, store::behind(first), [&](Bytes, Bytes) { return ++left, true; }));
   }
@@ -794,7 +794,9 @@ TEST_CASE("mailbox: A removed account leaves nothing behind") {
 TEST_CASE("mailbox: What was built on a commit that failed fails with it, whatever happens at once") {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     CAPTURE(seed);
-    Stage stage(seed);
+    // As few messages are or many: in some worlds each change of one message is a run.
+    const BulkSizes sizes = seed % 2 == 0 ? BulkSizes() : BulkSizes{.run_from = 1, .carry_parts = 1};
+    Stage stage(seed, {}, sizes);
     const MailboxId inbox = stage.box(anne, "INBOX").id, sent = stage.box(anne, "Sent").id;
     stage.deliver_many(anne, inbox, 5);
     struct Run {
@@ -819,7 +821,7 @@ TEST_CASE("mailbox: What was built on a commit that failed fails with it, whatev
       }
       static Task<void> copy(Stage& stage, MailboxId from, MailboxId to, Uid uid, bool move) {
         auto& boxes = *stage.mailboxes;
-        const std::vector<Uid> uids{uid};
+        const std::vector<Uid> uids{uid, Uid(uid.value + 1)};
         if (move) {
           static_cast<void>(co_await boxes.move(anne, from, uids, to));
         } else {

@@ -29,6 +29,7 @@ class Server {
   Statistics work() {
     for (std::size_t step = 0; step < parameters_.operations; ++step) {
       step_ = step;
+      if (state_.placing) meanwhile();
       transact([&](Transaction& t) { operation(t); });
       if (parameters_.restore_per_mille > 0) lose_sometimes();
       for (const auto& client : clients_) {
@@ -119,9 +120,11 @@ class Server {
     require(loaded.names == state_.names, "state: names");
     require(loaded.keywords == state_.keywords, "state: keywords");
     require(loaded.runs.size() == state_.runs.size(), "state: runs of flags");
-    if (!state_.runs.empty()) return;  // Placements do not know them yet.
+    require((loaded.placing != nullptr) == (state_.placing != nullptr), "state: run of placements");
+    const bool waiting = !state_.runs.empty() || state_.placing;  // Placements do not know all yet; packed rows do.
     for (const MailboxId mailbox : mails()) {
-      auto rows = must(scan_rows(keeper_.durable(), account, mailbox, {}), "rows");
+      auto rows = waiting ? must(load_rows(keeper_.durable(), account, loaded.containers.at(mailbox), {}), "rows")
+                          : must(scan_rows(keeper_.durable(), account, mailbox, {}), "rows");
       const auto known = tables_.find(mailbox);
       if (known != tables_.end()) {
         const auto difference = diff(known->second, rows);
@@ -225,7 +228,8 @@ class Server {
     if (choice < 740) return set_mailboxes(t, *place);
     if (choice < 770) return destroy(t, *place);
     if (choice < 820) return edit(t, *place);
-    if (choice < 830) return run(t, place->mailbox);
+    if (choice < 825) return run(t, place->mailbox, chance_.happens(300));
+    if (choice < 830) return place_many(t, place->mailbox);
     if (choice < 840) return static_cast<void>(must(t.copy_as_new(place->mailbox, place->uid, any_mail()), "copy"));
     if (choice < 860) return import(t);
     if (choice < 930) return dav(t);
@@ -237,13 +241,14 @@ class Server {
   }
 
   // STORE on many messages at once; those that are elsewhere, too, cannot be among them, unless only \Deleted changes.
-  void run(Transaction& t, MailboxId mailbox) {
+  void run(Transaction& t, MailboxId mailbox, bool only_deleted) {
     const auto waiting = state_.runs.find(mailbox);
     if (waiting != state_.runs.end() && waiting->second.size() > 5) return;
     const RowTable rows = must(load_rows(keeper_.pending(), account, *t.find(mailbox), {}), "rows");
     FlagRun wanted;
     wanted.change = pick(std::vector{FlagChange::replace, FlagChange::add, FlagChange::remove});
-    if (chance_.happens(300)) {
+    if (only_deleted) {
+      if (wanted.change == FlagChange::replace) wanted.change = FlagChange::add;
       wanted.bits = Flags::deleted;
     } else {
       const Flags flags = any_flags(t, 400);
@@ -266,7 +271,53 @@ class Server {
     const auto value = must(keeper_.pending().get(keys::item(account, rows.row(*row).item)), "item");
     return value && must(decode<Item>(*value), "item").places.size() > 1;
   }
+  // A copy, move or expunge of many messages at once.
+  void place_many(Transaction& t, MailboxId from) {
+    const auto kind =
+        pick(std::vector{PlacementRun::Kind::copy, PlacementRun::Kind::move, PlacementRun::Kind::expunge});
+    const MailboxId to = kind == PlacementRun::Kind::expunge ? MailboxId() : any_mail();
+    if (to == from) return;
+    const RowTable rows = must(load_rows(keeper_.pending(), account, *t.find(from), {}), "rows");
+    std::vector<Uid> uids;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const auto item =
+          must(decode<Item>(*must(keeper_.pending().get(keys::item(account, rows.row(i).item)), "item")), "item");
+      if (chance_.happens(700) && (!to || !item.uid_in(to))) uids.push_back(rows.uid(i));
+    }
+    std::optional<std::span<const Uid>> named = uids;
+    if (kind == PlacementRun::Kind::expunge && chance_.happens(500)) named.reset();
+    auto plan = plan_placements(rows, kind, named, !named);
+    require(plan.has_value(), "a plan of placements");
+    if (plan->rows.empty()) return;
+    plan->run.from = from;
+    plan->run.to = to;
+    plan->run.path = "somewhere";
+    must(t.begin_placements(std::move(*plan)), "begin placements");
+  }
+  // What may be done while a run of placements waits: all else has it carried first.
+  void meanwhile() {
+    while (state_.placing && chance_.happens(700)) {
+      const std::uint64_t choice = chance_.next() % 10;
+      if (choice < 4) {
+        transact([&](Transaction& t) { deliver(t); });
+      } else if (choice < 6) {
+        transact([&](Transaction& t) { run(t, any_mail(), true); });
+      } else if (choice < 7) {
+        check();
+      } else {
+        transact([&](Transaction& t) { carry_placements(t, 3); });
+      }
+    }
+    carry_placements_all();
+  }
+  void carry_placements(Transaction& t, std::size_t most) {
+    require(must(t.carry_placements(most), "carry").empty(), "a message that a run could not be carried into");
+  }
+  void carry_placements_all() {
+    while (state_.placing) transact([&](Transaction& t) { carry_placements(t, 7); });
+  }
   void carry_all() {
+    carry_placements_all();
     Uid after{};
     while (!state_.runs.empty()) {
       const MailboxId mailbox = state_.runs.begin()->first;
@@ -283,7 +334,8 @@ class Server {
     message_ids_.push_back(item.thread_keys.front());
     const ItemId id = must(t.make_item(std::move(item)), "make item");
     const auto boxes = mails();
-    for (const MailboxId to : sample(boxes, chance_.happens(800) ? 1 : 2)) must(t.place(id, to), "place");
+    for (const MailboxId to : sample(boxes, chance_.happens(800) || state_.placing ? 1 : 2))
+      must(t.place(id, to), "place");
   }
   void flag_both(Transaction& t, Place place) {  // IMAP STORE with \Deleted and others at once.
     const Item item = item_at(t, place);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "mailbox/keys.hpp"
+
 namespace facteur::mailbox {
 
 PackedView::PackedView(AccountId account, Container container, std::shared_ptr<const store::Reader> snapshot,
@@ -65,8 +67,12 @@ Uid PackedView::arrived_since(UtcTime since, std::size_t most) const {
   if (!loaded()) {
     const std::scoped_lock lock(loading_);
     if (snapshot_) {
-      if (const auto found = find_arrived_since(Stored(*snapshot_), account_, container_, since, most)) return *found;
-      return uidnext();  // Unreadable: nothing is new, rather than everything.
+      const auto waiting = snapshot_->get(keys::placement_run(account_));
+      const bool all_there = waiting && !*waiting;  // Placements; else rows tell.
+      const auto found =
+          all_there ? find_arrived_since(Stored(*snapshot_), account_, container_, since, most) : Result<Uid>(Uid());
+      if (!found) return uidnext();  // Unreadable: nothing is new, rather than everything.
+      if (*found) return *found;
     }
   }
   const RowTable& table = rows();

@@ -6,6 +6,7 @@
 #include "mailbox/columns.hpp"
 #include "mailbox/flag_runs.hpp"
 #include "mailbox/paths.hpp"
+#include "mailbox/placement_runs.hpp"
 #include "mailbox/records.hpp"
 #include "mailbox/rows.hpp"
 #include "mailbox/thread_keys.hpp"
@@ -35,6 +36,9 @@ void try_all(Bytes octets) {
   if (const auto run = decode_flag_run(octets)) {
     if (encode(*run) != octets) abort();
     if (!run->uids.empty() && run->modseq_of(run->uids.back().second) != run->last()) abort();
+  }
+  if (const auto run = decode_placement_run(octets)) {
+    if (encode(*run) != octets) abort();
   }
   if (const auto entry = decode_content_entry(octets); entry && encode(*entry) != octets) abort();
   if (const auto rows = RowChunk::decode(octets)) {

@@ -16,6 +16,15 @@ Result<Repaired> repair_account(Layer& layer, AccountId account, const RepairOpt
 Result<void> carry_all_runs(Layer& layer, AccountId account) {
   auto state = AccountState::load(layer, account);
   if (!state) return failed(state);
+  if (state->placing) {
+    Transaction transaction(account, *state, layer, {});
+    auto lost = transaction.carry_placements(SIZE_MAX);
+    store::Batch batch;
+    auto effects = lost ? transaction.finish(batch) : Result<Effects>(failed(lost));
+    if (!effects) return failed(effects);
+    state->apply(*effects);
+    layer.take(transaction.take_layer(), 1);
+  }
   while (!state->runs.empty()) {
     const auto [mailbox, waiting] = *state->runs.begin();
     const std::size_t before = waiting.size();

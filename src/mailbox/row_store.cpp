@@ -315,9 +315,10 @@ Result<void> merge_blocks(Layer& layer, AccountId account, Container& container,
 }  // namespace
 
 Result<void> pack_rows(Layer& layer, AccountId account, Container& container, const PackLimits& limits,
-                       std::span<const RowChange> known) {
+                       std::span<const RowChange> known, std::span<const RowChange> newer) {
   auto changes = changes_since(layer, account, container.id, container.packed, {}, known);
   if (!changes) return failed(changes);
+  changes->insert(changes->end(), newer.begin(), newer.end());
   RowChunk rows(std::max<std::size_t>(changes->size(), 1));
   std::vector<Uid> vanished;
   for (const RowChange& change : *changes) {

@@ -136,9 +136,9 @@ struct PackLimits {
   std::uint32_t changes = 256;      // So many changes become a block;
   std::uint32_t delta_rows = 4096;  // so many rows in blocks are merged.
 };
-// `known`: as for changes_since.
+// `known`: as for changes_since. `newer`: rows of this container that x and t do not show yet, newer than all they do.
 Result<void> pack_rows(Layer& layer, AccountId account, Container& container, const PackLimits& limits,
-                       std::span<const RowChange> known = {});
+                       std::span<const RowChange> known = {}, std::span<const RowChange> newer = {});
 Result<void> drop_packed(Layer& layer, AccountId account, Container& container);  // V, E and F.
 
 ViewChanges diff(const RowTable& before, const RowTable& after);

@@ -22,18 +22,20 @@ class BellWatch final : public Mailboxes::Watch {
 }  // namespace
 
 std::unique_ptr<Mailboxes> make_mailboxes(store::Engine& engine, world::Shards& shards, world::Clock& clock,
-                                          world::Random& random, observe::Scope scope, StructureMaker structure) {
-  return std::make_unique<Service>(engine, shards, clock, random, std::move(scope), std::move(structure));
+                                          world::Random& random, observe::Scope scope, StructureMaker structure,
+                                          BulkSizes sizes) {
+  return std::make_unique<Service>(engine, shards, clock, random, std::move(scope), std::move(structure), sizes);
 }
 
 Service::Service(store::Engine& engine, world::Shards& shards, world::Clock& clock, world::Random& random,
-                 observe::Scope scope, StructureMaker structure)
+                 observe::Scope scope, StructureMaker structure, BulkSizes sizes)
     : engine_(engine),
       shards_(shards),
       clock_(clock),
       random_(random),
       scope_(std::move(scope)),
-      structure_(std::move(structure)) {
+      structure_(std::move(structure)),
+      sizes_(sizes) {
   for (unsigned shard = 0; shard < shards_.count(); ++shard) {
     auto on_bug = [this](std::exception_ptr bug) {
       try {
@@ -43,7 +45,7 @@ Service::Service(store::Engine& engine, world::Shards& shards, world::Clock& clo
       }
     };
     tasks_.push_back(std::make_unique<TaskGroup>(std::move(on_bug)));
-    homes_.push_back(std::make_unique<Home>(engine_, shards_, clock_, scope_, *tasks_.back()));
+    homes_.push_back(std::make_unique<Home>(engine_, shards_, clock_, scope_, *tasks_.back(), sizes_));
   }
 }
 
@@ -233,6 +235,8 @@ Result<void> add_runs(const KeyValue& from, AccountId account, MailboxId mailbox
 }  // namespace
 
 Task<Result<std::optional<ViewChanges>>> Service::changes(AccountId account, MailboxId mailbox, ModSeq since) {
+  auto carried = co_await at_home(account, carried_here(account));
+  if (!carried) co_return failed(carried);
   const auto snapshot = engine_.snapshot();
   auto changes = collection_changes(Stored(*snapshot), account, mailbox, since.value);
   if (!changes) co_return failed(changes);

@@ -19,7 +19,7 @@ inline constexpr std::size_t bulk = 2000;
 class Service final : public Mailboxes {
  public:
   Service(store::Engine& engine, world::Shards& shards, world::Clock& clock, world::Random& random,
-          observe::Scope scope, StructureMaker structure);
+          observe::Scope scope, StructureMaker structure, BulkSizes sizes);
   ~Service() override;
 
   Task<Result<void>> create_account(AccountId account) override;
@@ -71,8 +71,8 @@ class Service final : public Mailboxes {
  private:
   struct Home {  // What belongs to one shard, and is touched there only.
     Home(store::Engine& engine, world::Shards& shards, world::Clock& clock, const observe::Scope& scope,
-         TaskGroup& tasks)
-        : surroundings{engine, shards, clock, scope, tasks} {}
+         TaskGroup& tasks, BulkSizes sizes)
+        : surroundings{engine, shards, clock, scope, tasks, sizes} {}
     Surroundings surroundings;
     std::unordered_map<AccountId, std::shared_ptr<Account>> accounts;
     std::set<AccountId> closed;
@@ -158,6 +158,14 @@ class Service final : public Mailboxes {
   Task<void> release(std::vector<Share>& shares);
   Task<void> carry_out(std::vector<Share> shares, store::Batch batch, std::shared_ptr<Completion<Result<void>>> done);
   Task<Result<void>> drop_all(std::shared_ptr<Account> account, MailboxId mailbox);
+  struct Begun {
+    PlacementRun run;
+    UidValidity uidvalidity;  // Of its target.
+  };
+  Task<Result<std::optional<Begun>>> place_run(std::shared_ptr<Account> account, PlacementRun wanted,
+                                               std::optional<std::span<const Uid>> uids, bool all);
+  Task<void> carry_placements(std::shared_ptr<Account> account, MailboxId mailbox);
+  Task<Result<void>> carried_here(AccountId account);
   Task<void> undo_copies(std::shared_ptr<Account> account, MailboxId mailbox, std::vector<Uid> uids);
 
   // Structure records: packing, and making those of streamed messages.
@@ -173,6 +181,7 @@ class Service final : public Mailboxes {
   world::Random& random_;
   observe::Scope scope_;
   StructureMaker structure_;
+  BulkSizes sizes_;
   std::atomic<bool> stopping_{false};  // finished() waits: work that can go on later ends.
   std::vector<std::unique_ptr<Home>> homes_;
   std::vector<std::unique_ptr<TaskGroup>> tasks_;  // By shard. Destroyed first: what they run uses the homes.

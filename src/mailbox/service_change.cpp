@@ -17,8 +17,7 @@ void sort_unique(std::vector<Uid>& uids) {
   uids.erase(twice.begin(), twice.end());
 }
 
-// From so many messages on, a change of flags is a run (flag_runs.hpp), unless too many of them wait already.
-constexpr std::size_t run_from = 256;
+// A change of flags is a run (flag_runs.hpp) unless so many of them wait already.
 constexpr std::size_t most_runs = 16;
 constexpr std::size_t carry_from = 6;       // When so many wait, they are carried into the records,
 constexpr std::size_t carry_at_once = 500;  // so many messages in one transaction.
@@ -125,7 +124,7 @@ Task<Result<StoredFlags>> Service::store_flags_here(AccountId id, MailboxId mail
   const auto account = account_here(id);
   sort_unique(uids);
   StoredFlags stored;
-  if (uids.size() >= run_from) {
+  if (uids.size() >= sizes_.run_from) {
     auto at_once = co_await store_run(account, mailbox, uids, change, flag_bits, names, unchanged_since);
     if (!at_once) co_return failed(at_once);
     if (*at_once) stored = std::move(**at_once);
@@ -135,7 +134,7 @@ Task<Result<StoredFlags>> Service::store_flags_here(AccountId id, MailboxId mail
   Account::Queued behind;
   do {
     auto held = co_await account->turn();
-    auto loaded = co_await account->load();
+    auto loaded = co_await account->load_carried();
     if (!loaded) co_return failed(loaded);
     const auto some = rest.first(std::min(rest.size(), bulk));
     const ReadAhead ahead = read_ahead(*account, mailbox, some, {mailbox});
@@ -169,12 +168,14 @@ Task<Result<std::optional<StoredFlags>>> Service::store_run(std::shared_ptr<Acco
                                                             const std::vector<std::string>& names,
                                                             std::optional<ModSeq> unchanged_since) {
   using Stored = std::optional<StoredFlags>;
+  // \Deleted shows in no other mailbox, and needs none of the messages' records.
+  const bool here_only = names.empty() && wanted_run(change, flag_bits, {}).only_deleted();
   auto held = co_await account->turn();
   // What is planned with the rows must be true when it is done: no commit is on its way then.
   co_await account->drained();
   auto rows = co_await account->rows(mailbox);
   if (!rows) co_return failed(rows);
-  auto loaded = co_await account->load();
+  auto loaded = here_only ? co_await account->load() : co_await account->load_carried();
   if (!loaded) co_return failed(loaded);
   const auto waiting = [&account, mailbox] {
     const auto runs = account->state().runs.find(mailbox);
@@ -183,7 +184,6 @@ Task<Result<std::optional<StoredFlags>>> Service::store_run(std::shared_ptr<Acco
   const Container* container = account->state().find(mailbox);
   if (container == nullptr) co_return no_mailbox();
   std::vector<Uid> shared;
-  const bool here_only = names.empty() && wanted_run(change, flag_bits, {}).only_deleted();
   if (container->shared != 0 && !here_only) {
     auto look = [this, id = account->id(), mailbox, &rows, &uids] {
       return find_shared(*engine_.snapshot(), id, mailbox, (*rows)->rows(), uids);
@@ -191,7 +191,7 @@ Task<Result<std::optional<StoredFlags>>> Service::store_run(std::shared_ptr<Acco
     auto found = co_await world::blocking(shards_, world::Shards::Lane::pool, std::move(look));
     if (!found || 2 * found->size() > uids.size()) co_return Stored();
     shared = std::move(*found);
-    loaded = co_await account->load();
+    loaded = co_await account->load_carried();
     if (!loaded) co_return failed(loaded);
   }
   std::vector<Uid> alone;
@@ -219,7 +219,7 @@ Task<Result<std::optional<StoredFlags>>> Service::store_run(std::shared_ptr<Acco
 Task<Result<void>> Service::carry_runs(std::shared_ptr<Account> account, MailboxId mailbox) {
   for (Uid after{}; !stopping_.load();) {
     auto held = co_await account->turn();
-    auto loaded = co_await account->load();
+    auto loaded = co_await account->load_carried();
     if (!loaded) co_return loaded;
     const auto waiting = account->state().runs.find(mailbox);
     if (waiting == account->state().runs.end()) break;
@@ -274,7 +274,18 @@ Result<void> copy_some(Transaction& transaction, MailboxId from, std::span<const
 Task<Result<Copied>> Service::copy_here(AccountId id, MailboxId from, std::vector<Uid> uids, MailboxId to, bool move) {
   const auto account = account_here(id);
   sort_unique(uids);
+  PlacementRun wanted{.from = from, .to = to};
+  wanted.kind = move ? PlacementRun::Kind::move : PlacementRun::Kind::copy;
+  auto at_once = co_await place_run(account, std::move(wanted), std::span<const Uid>(uids), false);
+  if (!at_once) co_return failed(at_once);
   Copied copied;
+  if (*at_once) {
+    copied.uidvalidity = (**at_once).uidvalidity;
+    copied.from = (**at_once).run.waiting(SIZE_MAX);
+    std::uint32_t next = (**at_once).run.first_uid.value;
+    for (std::size_t i = 0; i < copied.from.size(); ++i) copied.to.emplace_back(next++);
+    co_return copied;
+  }
   std::span<const Uid> rest(uids);
   Result<void> done;
   Account::Queued behind;
@@ -282,7 +293,7 @@ Task<Result<Copied>> Service::copy_here(AccountId id, MailboxId from, std::vecto
   std::optional<ChangingMany> many(*account);
   do {
     auto held = co_await account->turn();
-    done = co_await account->load();
+    done = co_await account->load_carried();
     if (!done) break;
     const auto some = rest.first(std::min(rest.size(), bulk));
     const ReadAhead ahead =
@@ -323,7 +334,7 @@ Task<Result<Copied>> Service::copy_here(AccountId id, MailboxId from, std::vecto
 
 Task<void> Service::undo_copies(std::shared_ptr<Account> account, MailboxId mailbox, std::vector<Uid> uids) {
   auto held = co_await account->turn();
-  auto loaded = co_await account->load();
+  auto loaded = co_await account->load_carried();
   if (!loaded) co_return;
   Transaction transaction = account->begin();
   for (const Uid uid : uids) {
@@ -346,10 +357,14 @@ Task<Result<std::vector<Uid>>> Service::expunge_here(AccountId id, MailboxId mai
   const auto account = account_here(id);
   std::vector<Uid> gone;
   if (uids) sort_unique(*uids);
+  const auto named = uids ? std::optional(std::span<const Uid>(*uids)) : std::nullopt;
+  auto at_once = co_await place_run(account, {.kind = PlacementRun::Kind::expunge, .from = mailbox}, named, all);
+  if (!at_once) co_return failed(at_once);
+  if (*at_once) co_return (**at_once).run.waiting(SIZE_MAX);
   Account::Queued behind;
   for (std::size_t next = 0;;) {
     auto held = co_await account->turn();
-    auto loaded = co_await account->load();
+    auto loaded = co_await account->load_carried();
     if (!loaded) co_return failed(loaded);
     const Container* known = account->state().find(mailbox);
     if (known == nullptr) co_return no_mailbox();
@@ -358,7 +373,7 @@ Task<Result<std::vector<Uid>>> Service::expunge_here(AccountId id, MailboxId mai
       auto marked = co_await account->deleted_uids(mailbox);
       if (!marked) co_return failed(marked);
       uids = std::move(*marked);
-      loaded = co_await account->load();
+      loaded = co_await account->load_carried();
       if (!loaded) co_return failed(loaded);
     }
     const auto some = std::span(*uids).subspan(next, std::min(uids->size() - next, bulk));

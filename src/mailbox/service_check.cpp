@@ -84,6 +84,8 @@ Task<Result<Mailboxes::Checked>> Service::check_here(AccountId id, bool repair) 
 Task<Result<void>> Service::write_repair(AccountId id, Checked& checked) {
   const auto account = account_here(id);
   auto held = co_await account->turn();
+  // If it cannot be carried, the repair does what can be done.
+  static_cast<void>(co_await account->load_carried());
   co_await account->drained();
   RepairOptions options;
   options.now = clock_.utc();

@@ -23,6 +23,8 @@ Task<Result<std::vector<Mailboxes::Deleted>>> Service::deleted(AccountId account
 
 Task<Result<std::vector<Mailboxes::Deleted>>> Service::deleted_here(AccountId id) {
   const auto account = account_here(id);
+  auto carried = co_await carried_here(id);
+  if (!carried) co_return failed(carried);
   auto state = co_await account->published();
   if (!state) co_return failed(state);
   std::vector<Deleted> found;
@@ -74,7 +76,7 @@ Task<Result<std::vector<Placed>>> Service::undelete_here(AccountId id, std::vect
   std::vector<Placed> restored;
   for (std::span<const Uid> rest(ids); !rest.empty(); rest = rest.subspan(std::min(rest.size(), bulk))) {
     auto held = co_await account->turn();
-    auto loaded = co_await account->load();
+    auto loaded = co_await account->load_carried();
     if (!loaded) co_return failed(loaded);
     Transaction transaction = account->begin();
     for (const Uid trashed : rest.first(std::min(rest.size(), bulk))) {
@@ -138,13 +140,15 @@ Task<Result<Mailboxes::Housekept>> Service::housekeep_here(AccountId id, UtcTime
                                                            UtcTime tombstones_before) {
   const auto account = account_here(id);
   Housekept kept;
+  auto carried = co_await carried_here(id);
+  if (!carried) co_return failed(carried);
   auto state = co_await account->published();
   if (!state) co_return failed(state);
   auto floor = floor_for(engine_.latest(), id, **state, tombstones_before);
   if (!floor) co_return failed(floor);
   for (bool all = *floor <= (*state)->record.floor; !all;) {
     auto held = co_await account->turn();
-    auto loaded = co_await account->load();
+    auto loaded = co_await account->load_carried();
     if (!loaded) co_return failed(loaded);
     Transaction transaction = account->begin();
     auto expired = transaction.expire(*floor, bulk);
@@ -159,7 +163,7 @@ Task<Result<Mailboxes::Housekept>> Service::housekeep_here(AccountId id, UtcTime
     if (!state) co_return failed(state);
     more = !(*state)->runs.empty() && !stopping_.load();
     if (!more) break;
-    auto carried = co_await carry_runs(account, (*state)->runs.begin()->first);
+    carried = co_await carry_runs(account, (*state)->runs.begin()->first);
     if (!carried) co_return failed(carried);
   }
   auto waiting = co_await deleted_here(id);
@@ -167,7 +171,7 @@ Task<Result<Mailboxes::Housekept>> Service::housekeep_here(AccountId id, UtcTime
   std::erase_if(*waiting, [deleted_before](const Deleted& entry) { return entry.at >= deleted_before; });
   for (std::span<const Deleted> rest(*waiting); !rest.empty(); rest = rest.subspan(std::min(rest.size(), bulk))) {
     auto held = co_await account->turn();
-    auto loaded = co_await account->load();
+    auto loaded = co_await account->load_carried();
     if (!loaded) co_return failed(loaded);
     Transaction transaction = account->begin();
     for (const Deleted& entry : rest.first(std::min(rest.size(), bulk))) {

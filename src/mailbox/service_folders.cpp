@@ -102,7 +102,7 @@ Task<Result<MailboxId>> Service::create_here(AccountId id, std::string path, Rol
   if (!checked) co_return failed(checked);
   const auto account = account_here(id);
   auto held = co_await account->turn();
-  auto loaded = co_await account->load();
+  auto loaded = co_await account->load_carried();
   if (!loaded) co_return failed(loaded);
   const auto has_role = [role](const auto& entry) { return entry.second.role == role; };
   if (role != Role::none && std::ranges::any_of(account->state().containers, has_role)) {
@@ -128,7 +128,7 @@ Task<Result<MailboxId>> Service::create_here(AccountId id, std::string path, Rol
 Task<Result<void>> Service::drop_all(std::shared_ptr<Account> account, MailboxId mailbox) {
   for (;;) {
     auto held = co_await account->turn();
-    auto loaded = co_await account->load();
+    auto loaded = co_await account->load_carried();
     if (!loaded) co_return loaded;
     Transaction transaction = account->begin();
     const Container* container = transaction.find(mailbox);
@@ -169,7 +169,7 @@ Task<Result<void>> Service::remove_here(AccountId id, std::string path) {
   if (!dropped) co_return dropped;
 
   auto held = co_await account->turn();
-  auto loaded = co_await account->load();
+  auto loaded = co_await account->load_carried();
   if (!loaded) co_return loaded;
   Transaction transaction = account->begin();
   const Container* container = transaction.find(mailbox);
@@ -202,7 +202,7 @@ Task<Result<void>> Service::rename_here(AccountId id, std::string from, std::str
   if (!target) co_return failed(target);
   const auto account = account_here(id);
   auto held = co_await account->turn();
-  auto loaded = co_await account->load();
+  auto loaded = co_await account->load_carried();
   if (!loaded) co_return loaded;
   Transaction transaction = account->begin();
   const Container* container = find_path(transaction, *source);
@@ -237,7 +237,7 @@ Task<Result<void>> Service::rename_inbox(std::shared_ptr<Account> account, std::
   if (!made) co_return failed(made);
   for (;;) {
     auto held = co_await account->turn();
-    auto loaded = co_await account->load();
+    auto loaded = co_await account->load_carried();
     if (!loaded) co_return loaded;
     Transaction transaction = account->begin();
     const Container* inbox = transaction.child({}, "INBOX");
@@ -266,7 +266,7 @@ Task<Result<void>> Service::subscribe_here(AccountId id, std::string path, bool 
   if (!checked) co_return failed(checked);
   const auto account = account_here(id);
   auto held = co_await account->turn();
-  auto loaded = co_await account->load();
+  auto loaded = co_await account->load_carried();
   if (!loaded) co_return loaded;
   if (account->state().subscriptions.contains(*checked) == on) co_return Result<void>{};
   if (on && account->state().subscriptions.size() >= 10'000) {

@@ -20,12 +20,13 @@ inline constexpr AccountId bert{8};
 
 class Stage {
  public:
-  explicit Stage(std::uint64_t seed = 1, StructureMaker structure = {})
+  explicit Stage(std::uint64_t seed = 1, StructureMaker structure = {}, BulkSizes sizes = {})
       : shards(seed),
         clock(shards),
         random(seed),
         engine(store::make_memory_engine({.shards = shards, .clock = clock})),
-        structure_(std::move(structure)) {
+        structure_(std::move(structure)),
+        sizes_(sizes) {
     restart();
     create(anne);
     create(bert);
@@ -36,7 +37,7 @@ class Stage {
   // Everything in memory is forgotten; what is durable stays.
   void restart() {
     shards.run();
-    mailboxes = make_mailboxes(*engine, shards, clock, random, observe::Scope(sink), structure_);
+    mailboxes = make_mailboxes(*engine, shards, clock, random, observe::Scope(sink), structure_, sizes_);
   }
 
   // Runs a call from shard 1 to its end.
@@ -96,6 +97,7 @@ class Stage {
 
  private:
   StructureMaker structure_;
+  BulkSizes sizes_;
   std::uint64_t made_ = 0;
 };
 

@@ -154,7 +154,9 @@ Result<Transaction::Expired> Transaction::expire(std::uint64_t floor, std::size_
 void Transaction::changed(Type type, std::uint64_t id, std::uint64_t old, std::uint64_t now) {
   if (old != 0) layer_.withdraw(keys::object_change(account_, type, old).take());
   layer_.put(keys::object_change(account_, type, now).take(), keys::Key().u48(id).take());
-  edit_record().state[static_cast<std::size_t>(type)] = now;
+  // A run that is carried brings modseqs that were given before others.
+  std::uint64_t& state = edit_record().state[static_cast<std::size_t>(type)];
+  state = std::max(state, now);
 }
 
 void Transaction::destroyed(Type type, std::uint64_t id, std::uint64_t old, std::uint64_t created) {
@@ -273,6 +275,7 @@ Result<void> Transaction::set_role(MailboxId container, Role role) {
 }
 
 Result<void> Transaction::set_selectable(MailboxId container, bool selectable) {
+  expect_carried();
   Container* edited = edit(container);
   if (edited == nullptr) return no_mailbox();
   const std::uint64_t modseq = next_modseq();
@@ -295,6 +298,7 @@ Result<void> Transaction::set_selectable(MailboxId container, bool selectable) {
 }
 
 Result<void> Transaction::remove_container(MailboxId container) {
+  expect_carried();
   Container* edited = edit(container);
   if (edited == nullptr) return no_mailbox();
   if (auto removed = remove_range(layer_, keys::of('t', account_).u48(container.value).take()); !removed) {
@@ -358,6 +362,8 @@ Result<void> Transaction::pack_containers() {
       container->sealed_uid = container->sealed_rows = 0;
     }
     if (container->unpacked < options_.pack.changes) continue;
+    // If packed rows are damaged they are made again from the placements, which a run is still to bring.
+    if (state_.placing && (state_.placing->from == id || state_.placing->to == id)) continue;
     if (auto packed = pack_rows(layer_, account_, *container, options_.pack, effects_.rows); !packed) return packed;
   }
   return {};

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/assert.hpp"
 #include "base/result.hpp"
 #include "mailbox/account_state.hpp"
 #include "mailbox/first_numbers.hpp"
@@ -144,6 +145,13 @@ class Transaction {
   // to go on behind; 0: the run has ended, and the next one begins.
   Result<Uid> carry_some(MailboxId container, Uid after, std::size_t most);
 
+  // ---- runs of placements (placement_runs.hpp)
+  // Begins a plan; none may wait. No message may be in its target already. The run with its numbers.
+  Result<PlacementRun> begin_placements(PlacementPlan plan);
+  // Carries the run that waits into the records of its next messages, of `most` at most. The uids of messages whose
+  // records cannot be read: they stay as they are.
+  Result<std::vector<Uid>> carry_placements(std::size_t most);
+
   // ---- reading, with what this transaction has written (runs that wait are carried into what is read)
   Result<std::optional<Placement>> placement(MailboxId container, Uid uid);
   Result<Item> item(ItemId id);
@@ -198,10 +206,23 @@ class Transaction {
   Result<void> count_thread(MailboxId container, ThreadId thread, std::int32_t items, std::int32_t unread);
   Result<void> count(MailboxId container, const Item& item, int sign);
   Result<Uid> place(Item item, MailboxId container, Place how);  // The item as it is now.
+  struct Numbers {
+    Uid uid;
+    MessageId mid;
+    std::uint64_t modseq;
+  };
+  Result<void> place(Item item, MailboxId container, Place how, const Numbers& numbers);
   struct Located {
     Placement placement;
     Item item;
   };
+  Result<void> unplace(MailboxId container, Uid uid, Located& found, std::uint64_t modseq);
+  Result<void> expunge(MailboxId container, Uid uid, Located& found, const std::string& path, std::uint64_t modseq);
+  void count_rows(MailboxId container, const std::vector<Row>& rows, int sign);
+  Result<void> show_rows(Container& container, std::vector<RowChange> changes);
+  Result<void> carry_placement(const PlacementRun& run, std::uint32_t index, Uid uid);
+  // The single records must not be looked at while a run of placements waits.
+  void expect_carried() const { CHECK_OR_BUG(!state_.placing || carrying_); }
   Result<Located> locate(MailboxId container, Uid uid);
   Result<Placement> placed_at(MailboxId container, Uid uid);
   Result<void> carry(MailboxId container, Uid uid);
@@ -221,6 +242,7 @@ class Transaction {
   Options options_;
   Layer layer_;
   bool any_ = false;
+  bool carrying_ = false;  // A run of placements: rows, counts and numbers have been given when it began.
   AccountRecord record_;
   std::optional<std::uint64_t> planted_;
   std::map<MailboxId, std::optional<Container>> containers_;  // Changed here; nullopt: removed.

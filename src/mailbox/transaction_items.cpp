@@ -54,6 +54,7 @@ Result<std::optional<Record>> Transaction::derived(Bytes key) const {
 template Result<std::optional<Thread>> Transaction::derived<Thread>(Bytes) const;
 
 Result<std::optional<Placement>> Transaction::placement(MailboxId container, Uid uid) {
+  expect_carried();
   if (auto carried = carry(container, uid); !carried) return failed(carried);
   auto found = get<Placement>(keys::placement(account_, container, uid));
   if (found && *found) seen_.emplace(container, uid, **found);
@@ -61,6 +62,7 @@ Result<std::optional<Placement>> Transaction::placement(MailboxId container, Uid
 }
 
 Result<Placement> Transaction::placed_at(MailboxId container, Uid uid) {
+  expect_carried();
   if (seen_ && seen_->container == container && seen_->uid == uid) return seen_->placement;
   if (auto carried = carry(container, uid); !carried) return failed(carried);
   return require<Placement>(keys::placement(account_, container, uid));
@@ -68,6 +70,7 @@ Result<Placement> Transaction::placed_at(MailboxId container, Uid uid) {
 
 Result<Item> Transaction::item(ItemId id) {
   if (const auto pending = pending_.find(id); pending != pending_.end()) return pending->second.item;
+  expect_carried();
   if (auto carried = carry_item(id); !carried) return failed(carried);
   return require<Item>(keys::item(account_, id));
 }
@@ -85,6 +88,7 @@ Result<Transaction::Located> Transaction::locate(MailboxId container, Uid uid) {
 
 Result<std::optional<std::pair<MailboxId, Uid>>> Transaction::find_message(MessageId mid) const {
   using Found = std::optional<std::pair<MailboxId, Uid>>;
+  expect_carried();
   auto value = layer_.get(keys::message(account_, mid));
   if (!value) return failed(value);
   if (!*value) return Found();
@@ -101,6 +105,7 @@ Result<std::optional<Uid>> Transaction::find_name(MailboxId container, std::stri
 }
 
 Result<std::vector<Uid>> Transaction::uids(MailboxId container) const {
+  expect_carried();
   std::vector<Uid> found;
   const auto first = keys::placements(account_, container).take();
   auto scanned = layer_.scan(first, store::behind(first), [&](Bytes key, Bytes) {
@@ -183,10 +188,12 @@ Result<void> Transaction::count_thread(MailboxId container, ThreadId thread, std
 }
 
 Result<void> Transaction::count(MailboxId container, const Item& item, int sign) {
-  Counts& counts = counts_[container];
-  counts.total += sign;
-  counts.bytes += sign * static_cast<std::int64_t>(item.size);
-  if (unseen(item)) counts.unread += sign;
+  if (!carrying_) {
+    Counts& counts = counts_[container];
+    counts.total += sign;
+    counts.bytes += sign * static_cast<std::int64_t>(item.size);
+    if (unseen(item)) counts.unread += sign;
+  }
   if (!item.thread) return {};
   return count_thread(container, item.thread, sign, unseen(item) ? sign : 0);
 }
@@ -205,6 +212,7 @@ void Transaction::write(MailboxId container, Uid uid, const Placement& placement
   layer_.put(keys::placement(account_, container, uid).take(), encode(placement));
   layer_.put(keys::change(account_, container, placement.modseq).take(),
              encode(PlacementChange{.uid = uid, .created = placement.created}));
+  if (carrying_) return;
   Container* edited = edit(container);
   edited->high = placement.modseq;
   ++edited->unpacked;
@@ -257,17 +265,24 @@ Result<Uid> Transaction::place(ItemId id, MailboxId container, Place how) {
 }
 
 Result<Uid> Transaction::place(Item placing, MailboxId container, Place how) {
-  const ItemId id = placing.id;
   Container* into = edit(container);
   if (into == nullptr || into->uidnext == UINT32_MAX) {
     return failure(Failure::Kind::permanent, no_such_mailbox, "No such mailbox");
   }
   CHECK_OR_BUG(!placing.uid_in(container));
-  const Uid uid(into->uidnext++);
-  const std::uint64_t modseq = next_modseq();
+  Numbers numbers{.uid = Uid(into->uidnext++), .mid = how.mid, .modseq = next_modseq()};
+  if (!numbers.mid) numbers.mid = MessageId(next_id());
+  auto done = place(std::move(placing), container, std::move(how), numbers);
+  if (!done) return failed(done);
+  return numbers.uid;
+}
+
+Result<void> Transaction::place(Item placing, MailboxId container, Place how, const Numbers& numbers) {
+  const ItemId id = placing.id;
+  const auto [uid, mid, modseq] = numbers;
   Placement placed;
   placed.item = id;
-  placed.mid = how.mid ? how.mid : MessageId(next_id());
+  placed.mid = mid;
   placed.modseq = placed.created = placed.cn = placed.read_cn = modseq;
   placed.flags = placing.flags;
   if (how.deleted) {
@@ -297,11 +312,10 @@ Result<Uid> Transaction::place(Item placing, MailboxId container, Place how) {
     ++record_.used_items;
     if (placing.thread) {
       auto joined = change_thread(placing.thread, id, true, pending.mapped().thread_keys);
-      if (!joined) return failed(joined);
+      if (!joined) return joined;
     }
   }
-  if (auto counted = count(container, placing, 1); !counted) return failed(counted);
-  return uid;
+  return count(container, placing, 1);
 }
 
 void Transaction::take_out(MailboxId container, Uid uid, const Placement& placement, Item& item, std::uint64_t modseq) {
@@ -317,13 +331,15 @@ void Transaction::take_out(MailboxId container, Uid uid, const Placement& placem
                                .name = placement.name};
   layer_.put(keys::tombstone(account_, container, modseq).take(), encode(tombstone));
   if (placement.name) layer_.remove(keys::href(account_, container, *placement.name).take());
-  Container* edited = edit(container);
-  edited->high = modseq;
-  ++edited->unpacked;
-  if (placement.flags.has(Flags::deleted)) --counts_[container].deleted;
+  if (!carrying_) {
+    Container* edited = edit(container);
+    edited->high = modseq;
+    ++edited->unpacked;
+    if (placement.flags.has(Flags::deleted)) --counts_[container].deleted;
+    effects_.rows.push_back({container, true, Row{.uid = uid, .modseq = ModSeq(modseq)}});
+  }
   std::erase_if(item.places, [&](const auto& place) { return place.first == container; });
   count_shared(item, container, false);
-  effects_.rows.push_back({container, true, Row{.uid = uid, .modseq = ModSeq(modseq)}});
 }
 
 void Transaction::count_shared(const Item& item, MailboxId container, bool added) {
@@ -362,8 +378,11 @@ Result<void> Transaction::destroy(const Item& item) {
 Result<void> Transaction::unplace(MailboxId container, Uid uid) {
   auto found = locate(container, uid);
   if (!found) return failed(found);
-  auto& [placed, it] = *found;
-  const std::uint64_t modseq = next_modseq();
+  return unplace(container, uid, *found, next_modseq());
+}
+
+Result<void> Transaction::unplace(MailboxId container, Uid uid, Located& found, std::uint64_t modseq) {
+  auto& [placed, it] = found;
   take_out(container, uid, placed, it, modseq);
   if (auto counted = count(container, it, -1); !counted) return counted;
   if (!it.places.empty()) {
@@ -377,11 +396,15 @@ Result<void> Transaction::unplace(MailboxId container, Uid uid) {
 Result<void> Transaction::expunge(MailboxId container, Uid uid, const std::string& path) {
   auto found = locate(container, uid);
   if (!found) return failed(found);
-  auto& [placed, it] = *found;
-  if (it.places.size() > 1) return unplace(container, uid);  // Nothing is lost.
+  return expunge(container, uid, *found, path, next_modseq());
+}
+
+Result<void> Transaction::expunge(MailboxId container, Uid uid, Located& found, const std::string& path,
+                                  std::uint64_t modseq) {
+  auto& [placed, it] = found;
+  if (it.places.size() > 1) return unplace(container, uid, found, modseq);  // Nothing is lost.
   auto trash = trash_container();
   if (!trash) return failed(trash);
-  const std::uint64_t modseq = next_modseq();
   take_out(container, uid, placed, it, modseq);
   if (auto counted = count(container, it, -1); !counted) return counted;
   // For every protocol the item ends here; undelete makes another one of the same content.

@@ -91,6 +91,7 @@ Result<void> Transaction::carry_item(ItemId id) {
 }
 
 Result<Uid> Transaction::carry_some(MailboxId container, Uid after, std::size_t most) {
+  expect_carried();
   const auto waiting = state_.runs.find(container);
   if (waiting == state_.runs.end()) return Uid{};
   const FlagRun& run = *waiting->second.front();
