@@ -100,7 +100,7 @@ struct Server::Parts {
         guess_keeper(authenticator, engine, doors.shards, doors.clock, scope),
         mailboxes(mailbox::make_mailboxes(
             engine, doors.shards, doors.clock, doors.random, scope,
-            [](Bytes prefix, Bytes content) { return message::make_structure(prefix, content); })),
+            [](Bytes prefix, Bytes content) { return message::make_structure(prefix, content); }, doors.bulk)),
         queue(queue::make_queue(engine, doors.shards, doors.clock, doors.random, scope)),
         reception(reception::make_reception({engine, *mailboxes, directory, *queue, doors.clock},
                                             reception_parameters(*published.get()))),

@@ -14,6 +14,7 @@
 #include "config/schema.hpp"
 #include "directory/store_directory.hpp"
 #include "dns/resolver.hpp"
+#include "mailbox/mailboxes.hpp"
 #include "observe/event.hpp"
 #include "server/certificates.hpp"
 #include "server/control_message.hpp"
@@ -49,6 +50,7 @@ struct Doors {
   std::function<void(std::string name, std::string help, std::function<double()> value)> gauge{};
   // Holds the files of the log while they are backed up; empty: this store has none.
   std::function<std::shared_ptr<const store::HeldLog>()> hold_log{};
+  mailbox::BulkSizes bulk{};  // Small in the simulator, so that runs are made there, too.
 };
 
 // What the directory takes from the configuration.

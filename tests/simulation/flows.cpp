@@ -30,9 +30,9 @@ const IpAddress site_address = IpAddress::v4(127, 0, 1, 1);
 // One server, one exchanger of others, one machine of a user: the same in every run of a flow.
 class Stage {
  public:
-  Stage()
+  explicit Stage(mailbox::BulkSizes bulk = {})
       : world_(4711),
-        site_(world_, site_parameters(0), founded_sites()[0].clone()),
+        site_(world_, parameters(bulk), founded_sites()[0].clone()),
         stranger_(world_, IpAddress::v4(127, 0, 3, 1), 1),
         post_(world_, {.addresses = {IpAddress::v4(127, 0, 9, 1)}, .shards = 1}) {
     world_.zone.add(
@@ -77,6 +77,11 @@ class Stage {
   Posted letter;
 
  private:
+  static SiteParameters parameters(mailbox::BulkSizes bulk) {
+    auto out = site_parameters(0);
+    out.bulk = bulk;
+    return out;
+  }
   void end_if_frozen(Fault fault) {
     if (fault == Fault::none || !site_.disk_froze()) return;
     site_.end(fault == Fault::kill ? Site::End::kill : Site::End::power_cut);
@@ -193,8 +198,11 @@ struct Flow {
   Task<void> (*prepare)(Stage&);
   Task<void> (*act)(Stage&);
   std::string (*wrong)(Stage&, const Holdings&, bool last);
-  Duration goes_on{};  // What the server does by itself afterwards.
+  Duration goes_on{};         // What the server does by itself afterwards.
+  mailbox::BulkSizes bulk{};  // From so many messages on a change is a run.
 };
+
+constexpr mailbox::BulkSizes runs_of_two{.run_from = 2, .carry_parts = 1};
 
 Task<void> nothing(Stage&) { co_return; }
 Task<void> one_letter(Stage& stage) { co_await post(stage, "before", 25, {"anne@a.example"}, 3000); }
@@ -237,6 +245,15 @@ std::string append_wrong(Stage& stage, const Holdings& there, bool) {
   return all_or_nothing(stage.told, count(there, "anne@a.example", "INBOX", "new"), 1);
 }
 
+// The same with two letters: from so many on they are runs, of which a part is carried at a time.
+Task<void> two_with_archive(Stage& stage) {
+  co_await with_archive(stage);
+  co_await post(stage, "other", 25, {"anne@a.example"}, 3000);
+}
+Task<void> copy_both(Stage& stage) { co_await imap(stage, {"COPY 1:2 Archive"}); }
+Task<void> move_both(Stage& stage) { co_await imap(stage, {"MOVE 1:2 Archive"}); }
+Task<void> expunge_both(Stage& stage) { co_await imap(stage, {"STORE 1:2 +FLAGS (\\Deleted)", "EXPUNGE"}); }
+Task<void> store_both(Stage& stage) { co_await imap(stage, {"STORE 1:2 +FLAGS (\\Flagged)"}); }
 Task<void> copy(Stage& stage) { co_await imap(stage, {"COPY 1 Archive"}); }
 std::string copy_wrong(Stage& stage, const Holdings& there, bool) {
   if (count(there, "anne@a.example", "INBOX", "before") != 1) return "the original is gone";
@@ -313,7 +330,7 @@ std::string alias_wrong(Stage& stage, const Holdings& there, bool) {
   return all_or_nothing(stage.told, there.aliases.contains("fresh@a.example"), 1);
 }
 
-constexpr std::array<Flow, 16> flows{{
+constexpr std::array<Flow, 20> flows{{
     {"accept", nothing, accept, accept_wrong, {}},
     {"accept, streamed", nothing, accept_large, accept_wrong, {}},
     {"LMTP", nothing, lmtp, lmtp_wrong, {}},
@@ -330,6 +347,10 @@ constexpr std::array<Flow, 16> flows{{
     {"configuration: account", nothing, add_account, account_wrong, {}},
     {"configuration: alias", nothing, set_alias, alias_wrong, {}},
     {"accept, then idle", nothing, accept, accept_wrong, 2h},
+    {"COPY as a run", two_with_archive, copy_both, copy_wrong, 30s, runs_of_two},
+    {"MOVE as a run", two_with_archive, move_both, move_wrong, 30s, runs_of_two},
+    {"EXPUNGE as a run", two_with_archive, expunge_both, gone_wrong, 30s, runs_of_two},
+    {"STORE as a run", two_with_archive, store_both, flags_wrong, 30s, runs_of_two},
 }};
 
 // ---- one run
@@ -342,7 +363,7 @@ struct Run {
 
 Run run_once(const Flow& flow, std::uint64_t point, Fault fault) {
   Run out;
-  Stage stage;
+  Stage stage(flow.bulk);
   stage.run(flow.prepare(stage));
   stage.pass(10s);
   stage.told = Told::nothing;

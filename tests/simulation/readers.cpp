@@ -1,7 +1,9 @@
 #include "readers.hpp"
 
+#include <iterator>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "asker.hpp"
 #include "base/ascii.hpp"
@@ -109,11 +111,25 @@ class Session {
       // Reports (without an id) stay: they are the proof that a sender was told.
       if (place.first == uidvalidity_ && !id.empty() && !reading_.leaving.contains(place)) places.push_back(place);
     }
+    std::vector<Place> moving, going;
     for (const auto& place : places) {
       const auto what = chance_.between(0, 9);
-      if (what > 3) continue;
-      const bool good = what <= 1 ? co_await mark(place) : co_await remove(place, what == 2);
+      if (what == 2) moving.push_back(place);
+      if (what == 3) going.push_back(place);
+      if (what > 1) continue;
+      const bool good = co_await mark(place);
       if (!good) co_return false;
+    }
+    // One by one, or all at once.
+    const bool together = chance_.happens(500);
+    for (auto* leaving : {&moving, &going}) {
+      while (!leaving->empty()) {
+        const auto behind = together ? leaving->begin() : std::prev(leaving->end());
+        const std::vector<Place> some(behind, leaving->end());
+        leaving->erase(behind, leaving->end());
+        const bool good = co_await remove(some, leaving == &moving);
+        if (!good) co_return false;
+      }
     }
     auto out = co_await asker_.ask("LOGOUT");
     co_return out.has_value();
@@ -127,9 +143,12 @@ class Session {
     co_return stored.has_value();
   }
 
-  Task<bool> remove(Place place, bool moves) {
-    const auto uid = std::to_string(place.second);
-    reading_.leaving[place] = {.moved = moves, .sure = false};
+  Task<bool> remove(std::vector<Place> places, bool moves) {
+    std::string uid;
+    for (const auto& place : places) {
+      uid += (uid.empty() ? "" : ",") + std::to_string(place.second);
+      reading_.leaving[place] = {.moved = moves, .sure = false};
+    }
     std::optional<std::string> done;
     if (moves) {
       auto made = co_await asker_.ask("STATUS Archive (MESSAGES)");
@@ -140,7 +159,9 @@ class Session {
       done = co_await asker_.ask("UID STORE " + uid + " +FLAGS.SILENT (\\Deleted)");
       if (done) done = co_await asker_.ask("UID EXPUNGE " + uid);
     }
-    if (done) reading_.leaving[place].sure = true;
+    for (const auto& place : places) {
+      if (done) reading_.leaving[place].sure = true;
+    }
     co_return done.has_value();
   }
 

@@ -97,7 +97,8 @@ Site::Life::Life(sim::World& world, const SiteParameters& parameters, sim::Disk:
                       .random = machine.random,
                       .shards = machine.shards,
                       .resolver = machine.resolver,
-                      .read_file = read_certificate};
+                      .read_file = read_certificate,
+                      .bulk = parameters.bulk};
   server = std::make_unique<server::Server>(std::move(doors), world.events, faulty ? *faulty_engine : *engine,
                                             engine->instance(), configuration(parameters));
 }

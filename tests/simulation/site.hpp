@@ -20,6 +20,7 @@ struct SiteParameters {
   std::vector<std::string> users;                           // Local parts; password "secret".
   std::map<std::string, std::vector<std::string>> aliases;  // Local part -> addresses.
   Plant plant = Plant::none;
+  mailbox::BulkSizes bulk{};
 };
 
 // What people's programs trust: the certificate that all sites show.

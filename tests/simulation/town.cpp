@@ -52,7 +52,7 @@ const std::vector<sim::Disk::Image>& founded_sites() {
 }
 
 Town::Town(std::uint64_t seed, Cuts cuts, Plant plant)
-    : world_(seed), chance_(seed ^ 0xfac7e07), cuts_(cuts), plant_(plant) {}
+    : seed_(seed), world_(seed), chance_(seed ^ 0xfac7e07), cuts_(cuts), plant_(plant) {}
 Town::~Town() = default;
 
 void Town::build() {
@@ -69,6 +69,8 @@ void Town::build() {
   for (std::size_t i = 0; i < founded.size(); ++i) {
     auto parameters = site_parameters(i);
     parameters.plant = plant_;
+    // Nobody has hundreds of letters here, so in two worlds of three fewer make a run (mailbox/placement_runs.hpp).
+    if (seed_ % 3 != 0) parameters.bulk = {.run_from = seed_ % 3, .carry_parts = seed_ % 2 + 1};
     sites_.push_back(std::make_unique<Site>(world_, std::move(parameters), founded[i].clone()));
   }
   trust_ = trust_in_sites();

@@ -77,6 +77,7 @@ class Town {
   bool has_moved(const std::string& address, const Place& place) const;
   void violation(std::string text) { outcome_.violations.push_back(std::move(text)); }
 
+  std::uint64_t seed_;
   sim::World world_;
   sim::Random chance_;
   std::vector<std::unique_ptr<Site>> sites_;
