@@ -86,6 +86,11 @@ bool ColumnWriter::add(Uid uid, Bytes structure, const ContentEntry& content) {
     values[index_of(column)] = std::move(*cut);
   }
   values[index_of(Column::content)] = encode(content);
+  add(uid, values);
+  return true;
+}
+
+void ColumnWriter::add(Uid uid, std::span<const std::string> values) {
   for (std::size_t i = 0; i < open_.size(); ++i) {
     if (open_[i].size() + values[i].size() < most_octets) continue;
     close();
@@ -96,7 +101,6 @@ bool ColumnWriter::add(Uid uid, Bytes structure, const ContentEntry& content) {
     first_ = uid;
   }
   for (std::size_t i = 0; i < column_count; ++i) add_entry(open_[i], uid, values[i]);
-  return true;
 }
 
 void ColumnWriter::close() {

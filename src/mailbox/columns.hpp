@@ -5,6 +5,7 @@
 // group (the newest ones, or what could not be packed) has its own record (J).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -26,6 +27,8 @@ namespace facteur::mailbox {
 // itself.
 enum class Column : std::uint8_t { envelope = 1, layout = 2, texts = 3, threading = 4, content = 5 };
 inline constexpr std::size_t column_count = 5;
+inline constexpr std::array all_columns{Column::envelope, Column::layout, Column::texts, Column::threading,
+                                        Column::content};
 
 // Where the octets of a message are: its blob, the store's hint of the place, and our prefix.
 struct ContentEntry {
@@ -42,6 +45,8 @@ class ColumnWriter {
   ColumnWriter(AccountId account, MailboxId mailbox) : account_(account), mailbox_(mailbox) {}
   // False: the structure record cannot be taken apart, and the message stays single.
   bool add(Uid uid, Bytes structure, const ContentEntry& content);
+  // The values of all columns, in their order, as another mailbox has them of the same message.
+  void add(Uid uid, std::span<const std::string> values);
   std::vector<std::pair<std::string, std::string>> finish();  // Keys and values.
 
  private:

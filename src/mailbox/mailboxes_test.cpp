@@ -556,6 +556,46 @@ TEST_CASE("mailbox: Structure records and texts come back in order, single and p
   }
 }
 
+TEST_CASE("mailbox: Copies are packed from the columns of where they came from, the others from their own records") {
+  Stage stage(1, message::make_structure);
+  auto& boxes = *stage.mailboxes;
+  const MailboxId inbox = stage.box(anne, "INBOX").id, sent = stage.box(anne, "Sent").id;
+  stage.deliver_many(anne, inbox, 1800);  // The last of them are not packed there.
+  stage.shards.run();
+  stage.deliver_many(anne, sent, 30);
+  stage.get(boxes.copy(anne, inbox, range(301, 1800), sent));
+  stage.deliver_many(anne, sent, 30);
+  // A column that cannot be read hides nothing either.
+  const auto first = keys::columns(anne, inbox, Column::layout).take();
+  std::string damaged;
+  REQUIRE(stage.engine->latest().scan(first, store::behind(first), [&](Bytes key, Bytes) {
+    damaged = std::string(key);
+    return damaged.empty();
+  }));
+  store::Batch batch;
+  batch.put(damaged, "rot");
+  REQUIRE(stage.run(stage.engine->commit(std::move(batch))));
+  stage.shards.run();
+  std::size_t groups = 0;
+  const auto packed = keys::columns(anne, sent, Column::envelope).take();
+  REQUIRE(stage.engine->latest().scan(packed, store::behind(packed), [&](Bytes, Bytes) { return ++groups, true; }));
+  CHECK(groups > 1);
+  const auto view = stage.view(anne, "Sent");
+  REQUIRE(view->size() == 1560);
+  std::size_t right = 0;
+  const Mailboxes::TextVisit visit = [&](std::size_t row, Result<MessageText> text, Bytes record) {
+    const auto own = stage.get(boxes.structure(anne, view->row(row)));
+    right += text && record == own && text->size() == view->row(row).size ? 1 : 0;
+    return true;
+  };
+  const Mailboxes::Parts all{.envelope = true, .layout = true, .texts = true, .threading = true};
+  REQUIRE(stage.run(boxes.texts(anne, view, 0, view->size(), all, visit)));
+  CHECK(right == 1560);
+  const auto problems = check_account(Stored(stage.engine->latest()), anne);
+  REQUIRE(problems);
+  CHECK(*problems == std::vector<std::string>());
+}
+
 TEST_CASE("mailbox: A damaged group of columns hides no message") {
   Stage stage(1, message::make_structure);
   const MailboxId inbox = stage.box(anne, "INBOX").id;

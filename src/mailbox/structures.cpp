@@ -1,6 +1,9 @@
 // What messages are made of: single records beside each message (J), packed columns by uid (E), so that ENVELOPE of a
 // large mailbox is one sequential read.
 #include <algorithm>
+#include <array>
+#include <map>
+#include <unordered_map>
 
 #include "base/base64.hpp"
 #include "mailbox/columns.hpp"
@@ -14,6 +17,61 @@ namespace {
 
 constexpr std::uint32_t seal_after = 1000;    // So many messages behind the packed ones are packed;
 constexpr std::uint32_t seal_at_once = 4000;  // so many in one transaction.
+constexpr std::uint64_t near = 16;            // Ids or uids that lie so far apart, on average, are read in one pass.
+
+// Columns of messages that are in another mailbox, too, by item: copied from there instead of made again.
+using Elsewhere = std::unordered_map<ItemId, std::array<std::string, column_count>>;
+
+// The mailbox where most of these items are besides `mailbox`, with their uids there, ascending.
+struct Source {
+  MailboxId mailbox;
+  std::map<Uid, ItemId> items;
+};
+Result<Source> find_source(const store::Reader& reader, AccountId account, MailboxId mailbox,
+                           const std::vector<std::pair<Uid, ItemId>>& found) {
+  std::vector<ItemId> items;
+  for (const auto& [uid, item] : found) items.push_back(item);
+  std::ranges::sort(items);
+  if (items.empty() || items.back().value - items.front().value > near * items.size()) return Source();
+  std::map<MailboxId, std::map<Uid, ItemId>> places;
+  auto scanned = reader.scan(keys::item(account, items.front()),
+                             store::behind(keys::item(account, items.back()).text()), [&](Bytes, Bytes value) {
+                               const auto item = decode<Item>(value);
+                               if (!item || item->places.size() < 2 || !std::ranges::binary_search(items, item->id)) {
+                                 return true;
+                               }
+                               for (const auto& [other, uid] : item->places) {
+                                 if (other != mailbox) places[other].emplace(uid, item->id);
+                               }
+                               return true;
+                             });
+  if (!scanned) return failed(scanned);
+  Source most;
+  for (auto& [other, uids] : places) {
+    if (uids.size() > most.items.size()) most = {other, std::move(uids)};
+  }
+  return most;
+}
+
+Result<Elsewhere> read_elsewhere(const store::Reader& reader, AccountId account, MailboxId mailbox,
+                                 const std::vector<std::pair<Uid, ItemId>>& found) {
+  Elsewhere elsewhere;
+  auto source = find_source(reader, account, mailbox, found);
+  if (!source) return failed(source);
+  if (source->items.empty()) return elsewhere;
+  const Uid first = source->items.begin()->first, last = source->items.rbegin()->first;
+  if (last.value - first.value > 2 * source->items.size()) return elsewhere;  // Columns are large.
+  auto read =
+      read_columns(reader, account, source->mailbox, all_columns, first, [&](Uid uid, std::span<const Bytes> values) {
+        if (uid > last) return false;
+        const auto item = source->items.find(uid);
+        if (item == source->items.end()) return true;
+        std::ranges::copy(values, elsewhere[item->second].begin());
+        return true;
+      });
+  if (!read) return failed(read);
+  return elsewhere;
+}
 
 struct Sealed {
   std::vector<std::pair<std::string, std::string>> records;
@@ -41,8 +99,15 @@ Result<Sealed> read_for_sealing(const store::Engine& engine, const store::Reader
                                return true;
                              });
   if (!scanned) return failed(scanned);
+  auto elsewhere = read_elsewhere(reader, account, mailbox, found);
+  if (!elsewhere) return failed(elsewhere);
   ColumnWriter columns(account, mailbox);
   for (const auto& [uid, item] : found) {
+    if (const auto copied = elsewhere->find(item); copied != elsewhere->end()) {
+      columns.add(uid, copied->second);
+      ++result.rows;
+      continue;
+    }
     auto value = reader.get(keys::content(account, item));
     if (!value) return failed(value);
     if (!*value) continue;
