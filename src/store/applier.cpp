@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "store/key.hpp"
 
@@ -149,6 +150,7 @@ void Applier::add(const AddedBlob& blob, const Before& before) {
 
 Result<void> Applier::transaction(Bytes payload) {
   const auto before = std::exchange(before_, {});
+  referring_ = true;
   TransactionParser check(payload);
   const auto blobs = check.blobs();
   if (!blobs || blobs->size() > before.size()) return malformed("F-2010", "transaction: blobs");
@@ -206,12 +208,14 @@ Result<void> Applier::drop(Bytes payload) {
   before_.clear();
   const auto drop = decode_drop(payload);
   if (!drop) return malformed("F-2013", "drop");
-  // References of this very group count, so the index must know them. Applied twice (a crash before end()), all this
-  // gives the same.
-  write_live();
-  if (auto applied = index_.apply(); !applied) return applied;
-  pending_.clear();
-  const auto old = location(drop->id);
+  // References of this very group count, so the index must know them: once for drops that follow each other, which
+  // change nothing that the others look at. Applied twice (a crash before end()), all this gives the same.
+  if (std::exchange(referring_, false)) {
+    write_live();
+    if (auto applied = index_.apply(); !applied) return applied;
+    pending_.clear();
+  }
+  const auto old = pending_or_applied(drop->id);
   if (old && old->stored_ms != drop->stored_ms) return {};
   if (old && !referenced(drop->id)) place(drop->id, &*old, nullptr);
   index_.remove(Key(unneeded_subspace).raw(drop->id.bytes()));
@@ -246,6 +250,7 @@ Result<void> Applier::end(const Position& upto) {
   write_live();
   before_.clear();
   pending_.clear();
+  referring_ = false;
   index_.put(position_key, Key().u64(upto.number()).raw(Bytes(instance_.data(), instance_.size())));
   return index_.apply();
 }

@@ -87,6 +87,7 @@ class Applier {
   std::int64_t time_ms_ = 0;
   std::vector<Before> before_;
   std::unordered_map<BlobId, std::optional<Location>> pending_;  // Since the last apply.
+  bool referring_ = false;                                       // Transactions since then may refer to blobs.
   std::set<std::uint32_t> touched_;                              // Whose live octets have changed since write_live().
   mutable std::mutex mutex_;                                     // Guards live_.
   std::map<std::uint32_t, Live> live_;
