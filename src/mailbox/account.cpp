@@ -105,8 +105,8 @@ Task<Result<void>> Account::load_or_new() {
 }
 
 Result<Account::Queued> Account::carry_part(Turn::Held held) {
-  const auto run = working_->placing;
-  if (!run) return Queued();
+  if (working_->placing.empty()) return Queued();
+  const auto run = working_->placing.front();
   ReadAhead ahead(pending_);
   const std::vector<Uid> some = run->waiting(around_.sizes.carry_parts);
   std::vector<MailboxId> counted;
@@ -123,7 +123,7 @@ Result<Account::Queued> Account::carry_part(Turn::Held held) {
 Task<Result<void>> Account::load_carried() {
   auto loaded = co_await load();
   Queued behind;
-  while (loaded && working_->placing) {
+  while (loaded && !working_->placing.empty()) {
     auto queued = carry_part({});
     if (!queued) co_return failed(queued);
     loaded = co_await settled(std::exchange(behind, *queued));

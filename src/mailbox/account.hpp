@@ -68,10 +68,10 @@ class Account {
   Task<Result<void>> load();
   // The same for an account that may not exist yet.
   Task<Result<void>> load_or_new();
-  // The same, and carries the run of placements that waits (placement_runs.hpp), if any: for all who look at the single
+  // The same, and carries the runs of placements that wait (placement_runs.hpp): for all who look at the single
   // records of messages that are there.
   Task<Result<void>> load_carried();
-  // With the turn held and an account that is current: carries a part of that run.
+  // With the turn held and an account that is current: carries a part of the first of them.
   using Queued = std::shared_ptr<Completion<Result<void>>>;
   Result<Queued> carry_part(Turn::Held held);
   bool current() const { return working_ && !broken_; }  // load() would not wait.

@@ -57,11 +57,9 @@ Result<AccountState> AccountState::load(const KeyValue& from, AccountId account)
     return true;
   });
   if (!read) return failed(read);
-  bool damaged = false;
-  auto placing = read_placement_run(from, account, &damaged);
+  auto placing = read_placement_runs(from, account, &state.damaged);
   if (!placing) return failed(placing);
-  if (damaged) state.damaged.push_back(keys::placement_run(account).take());
-  if (*placing) state.placing = std::make_shared<const PlacementRun>(std::move(**placing));
+  state.placing = std::move(*placing);
   return state;
 }
 
@@ -104,7 +102,9 @@ void AccountState::apply(const Effects& effects) {
     std::erase_if(waiting->second, [first](const auto& run) { return run->first == first; });
     if (waiting->second.empty()) runs.erase(waiting);
   }
-  if (effects.placing) placing = *effects.placing;
+  if (effects.placed && *effects.placed) placing.front() = *effects.placed;
+  if (effects.placed && !*effects.placed) placing.erase(placing.begin());
+  if (effects.placing) placing.push_back(effects.placing);
   for (const auto& [path_text, on] : effects.subscriptions) {
     if (on) {
       subscriptions.insert(path_text);

@@ -39,7 +39,9 @@ struct Effects {
   std::vector<std::pair<std::string, bool>> subscriptions;      // On or off.
   std::vector<RowChange> rows;                                  // In order of modseq.
   std::vector<std::pair<MailboxId, std::uint64_t>> carried;     // Runs of flags that have ended: mailbox, first modseq.
-  std::optional<std::shared_ptr<const PlacementRun>> placing;   // The one that waits now; nullptr: none any more.
+  std::shared_ptr<const PlacementRun> placing;                  // A run that has begun, behind all that wait.
+  std::optional<std::shared_ptr<const PlacementRun>>
+      placed;  // The first of them, carried further; nullptr: to its end.
 };
 
 class AccountState {
@@ -50,9 +52,9 @@ class AccountState {
   std::vector<std::string> keywords;                               // Index = number; a lost one is "".
   std::unordered_map<std::string, std::uint16_t> keyword_numbers;  // By lower-case name.
   std::set<std::string> subscriptions;
-  std::map<MailboxId, FlagRuns> runs;           // That wait to be carried into records,
-  std::shared_ptr<const PlacementRun> placing;  // and the copy, move or expunge that does (nullptr: none).
-  std::vector<std::string> damaged;             // Keys that could not be read when loading: reported, and left out.
+  std::map<MailboxId, FlagRuns> runs;  // That wait to be carried into records,
+  PlacementRuns placing;               // and copies, moves and expunges that do, in their order.
+  std::vector<std::string> damaged;    // Keys that could not be read when loading: reported, and left out.
 
   // Reads an account. no_such_account if it has no record.
   static Result<AccountState> load(const KeyValue& from, AccountId account);

@@ -358,7 +358,7 @@ class Checker {
 
 Result<std::vector<std::string>> check_account(const KeyValue& from, AccountId account) {
   auto state = AccountState::load(from, account);
-  if (!state || (state->runs.empty() && !state->placing)) return Checker(from, account).run();
+  if (!state || (state->runs.empty() && state->placing.empty())) return Checker(from, account).run();
   // Runs hold already, but single records do not know them yet: they are carried into a layer, and that is
   // what must be right.
   Layer carried(from);

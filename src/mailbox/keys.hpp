@@ -19,7 +19,7 @@ using store::Key;
 //   h cid name -> uid             x cid modseq -> change      t cid modseq -> tombstone
 //   X type modseq -> id           T type modseq -> tombstone  r thread   g hash -> thread   q cid thread -> counts
 //   F cid modseq run of flag changes
-//   y the copy, move or expunge of many that waits; behind all it is carried into: a repair writes in order of keys
+//   y modseq copy, move or expunge of many that waits; behind all it is carried into: a repair writes in order of keys
 //   k cid source -> uid (what was imported already)
 //   w number -> keyword           V cid level n packed rows   E cid column uid packed columns
 inline constexpr std::string_view subspaces = "CnSIJPmhxtXTrgqkwVEFyA";
@@ -73,7 +73,8 @@ inline Key flag_run(AccountId a, MailboxId c, std::uint64_t first) {
   return std::move(of('F', a).u48(c.value).u48(first));
 }
 
-inline Key placement_run(AccountId a) { return of('y', a); }
+inline Key placement_runs(AccountId a) { return of('y', a); }
+inline Key placement_run(AccountId a, std::uint64_t first) { return std::move(placement_runs(a).u48(first)); }
 
 // The owner of a blob: "account item".
 inline std::string owner(AccountId a, ItemId i) { return Key().u32(a.value).u48(i.value).take(); }

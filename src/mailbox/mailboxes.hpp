@@ -219,8 +219,8 @@ class Mailboxes {
 
 // How changes of many messages are made. Tests make them small, so that all of it happens.
 struct BulkSizes {
-  std::size_t run_from = 256;      // From so many messages on, a change is one record (flag_runs, placement_runs),
-  std::size_t carry_parts = 1000;  // and a copy, move or expunge is carried so many messages at a time.
+  std::size_t run_from = 256;     // From so many messages on, a change is one record (flag_runs, placement_runs),
+  std::size_t carry_parts = 500;  // and a copy, move or expunge is carried so many messages at a time.
 };
 
 // The one implementation, over any store engine.

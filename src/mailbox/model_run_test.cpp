@@ -29,7 +29,7 @@ class Server {
   Statistics work() {
     for (std::size_t step = 0; step < parameters_.operations; ++step) {
       step_ = step;
-      if (state_.placing) meanwhile();
+      if (!state_.placing.empty()) meanwhile();
       transact([&](Transaction& t) { operation(t); });
       if (parameters_.restore_per_mille > 0) lose_sometimes();
       for (const auto& client : clients_) {
@@ -120,8 +120,9 @@ class Server {
     require(loaded.names == state_.names, "state: names");
     require(loaded.keywords == state_.keywords, "state: keywords");
     require(loaded.runs.size() == state_.runs.size(), "state: runs of flags");
-    require((loaded.placing != nullptr) == (state_.placing != nullptr), "state: run of placements");
-    const bool waiting = !state_.runs.empty() || state_.placing;  // Placements do not know all yet; packed rows do.
+    require(loaded.placing.size() == state_.placing.size(), "state: run of placements");
+    const bool waiting =
+        !state_.runs.empty() || !state_.placing.empty();  // Placements do not know all yet; packed rows do.
     for (const MailboxId mailbox : mails()) {
       auto rows = waiting ? must(load_rows(keeper_.durable(), account, loaded.containers.at(mailbox), {}), "rows")
                           : must(scan_rows(keeper_.durable(), account, mailbox, {}), "rows");
@@ -278,11 +279,14 @@ class Server {
     const MailboxId to = kind == PlacementRun::Kind::expunge ? MailboxId() : any_mail();
     if (to == from) return;
     const RowTable rows = must(load_rows(keeper_.pending(), account, *t.find(from), {}), "rows");
+    std::set<ItemId> there;
+    if (to) {
+      const RowTable others = must(load_rows(keeper_.pending(), account, *t.find(to), {}), "rows");
+      for (std::size_t i = 0; i < others.size(); ++i) there.insert(others.row(i).item);
+    }
     std::vector<Uid> uids;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const auto item =
-          must(decode<Item>(*must(keeper_.pending().get(keys::item(account, rows.row(i).item)), "item")), "item");
-      if (chance_.happens(700) && (!to || !item.uid_in(to))) uids.push_back(rows.uid(i));
+      if (chance_.happens(700) && !there.contains(rows.row(i).item)) uids.push_back(rows.uid(i));
     }
     std::optional<std::span<const Uid>> named = uids;
     if (kind == PlacementRun::Kind::expunge && chance_.happens(500)) named.reset();
@@ -296,7 +300,7 @@ class Server {
   }
   // What may be done while a run of placements waits: all else has it carried first.
   void meanwhile() {
-    while (state_.placing && chance_.happens(700)) {
+    while (!state_.placing.empty() && chance_.happens(700)) {
       const std::uint64_t choice = chance_.next() % 10;
       if (choice < 4) {
         transact([&](Transaction& t) { deliver(t); });
@@ -304,6 +308,8 @@ class Server {
         transact([&](Transaction& t) { run(t, any_mail(), true); });
       } else if (choice < 7) {
         check();
+      } else if (choice < 8) {
+        if (state_.placing.size() < 4) transact([&](Transaction& t) { place_many(t, any_mail()); });
       } else {
         transact([&](Transaction& t) { carry_placements(t, 3); });
       }
@@ -314,7 +320,7 @@ class Server {
     require(must(t.carry_placements(most), "carry").empty(), "a message that a run could not be carried into");
   }
   void carry_placements_all() {
-    while (state_.placing) transact([&](Transaction& t) { carry_placements(t, 7); });
+    while (!state_.placing.empty()) transact([&](Transaction& t) { carry_placements(t, 7); });
   }
   void carry_all() {
     carry_placements_all();
@@ -334,7 +340,7 @@ class Server {
     message_ids_.push_back(item.thread_keys.front());
     const ItemId id = must(t.make_item(std::move(item)), "make item");
     const auto boxes = mails();
-    for (const MailboxId to : sample(boxes, chance_.happens(800) || state_.placing ? 1 : 2))
+    for (const MailboxId to : sample(boxes, chance_.happens(800) || !state_.placing.empty() ? 1 : 2))
       must(t.place(id, to), "place");
   }
   void flag_both(Transaction& t, Place place) {  // IMAP STORE with \Deleted and others at once.

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "mailbox/keys.hpp"
+#include "mailbox/placement_runs.hpp"
 
 namespace facteur::mailbox {
 
@@ -67,8 +67,8 @@ Uid PackedView::arrived_since(UtcTime since, std::size_t most) const {
   if (!loaded()) {
     const std::scoped_lock lock(loading_);
     if (snapshot_) {
-      const auto waiting = snapshot_->get(keys::placement_run(account_));
-      const bool all_there = waiting && !*waiting;  // Placements; else rows tell.
+      const auto waiting = read_placement_runs(Stored(*snapshot_), account_);
+      const bool all_there = waiting && waiting->empty();  // Placements; else rows tell.
       const auto found =
           all_there ? find_arrived_since(Stored(*snapshot_), account_, container_, since, most) : Result<Uid>(Uid());
       if (!found) return uidnext();  // Unreadable: nothing is new, rather than everything.

@@ -77,14 +77,20 @@ Result<PlacementRun> decode_placement_run(Bytes value) {
   return failure(Failure::Kind::corrupt, "F-2114", "A record is damaged", "a run of placements");
 }
 
-Result<std::optional<PlacementRun>> read_placement_run(const KeyValue& from, AccountId account, bool* damaged) {
-  using Found = std::optional<PlacementRun>;
-  auto value = from.get(keys::placement_run(account));
-  if (!value) return failed(value);
-  if (!*value) return Found();
-  auto run = decode_placement_run(**value);
-  if (!run && damaged != nullptr) *damaged = true;
-  return run ? Found(std::move(*run)) : Found();
+Result<PlacementRuns> read_placement_runs(const KeyValue& from, AccountId account, std::vector<std::string>* damaged) {
+  PlacementRuns runs;
+  const auto prefix = keys::placement_runs(account);
+  auto scanned = from.scan(prefix, store::behind(prefix), [&](Bytes key, Bytes value) {
+    auto run = decode_placement_run(value);
+    if (run) {
+      runs.push_back(std::make_shared<const PlacementRun>(std::move(*run)));
+    } else if (damaged != nullptr) {
+      damaged->emplace_back(key);
+    }
+    return true;
+  });
+  if (!scanned) return failed(scanned);
+  return runs;
 }
 
 std::optional<PlacementPlan> plan_placements(const RowTable& rows, PlacementRun::Kind kind,

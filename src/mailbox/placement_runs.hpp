@@ -3,13 +3,14 @@
 //
 // What it says holds at once: rows and views show it (packed rows are written with it), counts, UIDs and modseqs are
 // those after it. The messages' own records (P, I, m, x, t, X, q and the trash) get it afterwards, in the background,
-// some at a time. At most one waits in an account, and who needs those records has it carried first
-// (Account::load_carried): all but deliveries and STORE of \Deleted. Each message has numbers of its own, as always
+// some at a time and in the order of the runs. Who needs those records has them carried first (Account::load_carried):
+// all but deliveries, STORE of \Deleted and further runs. Each message has numbers of its own, as always
 // (DECISIONS.md 1); what only the records can tell (a message ends, its thread ends) gets its modseqs when it is
 // carried.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -54,9 +55,11 @@ struct PlacementRun {
 std::string encode(const PlacementRun& run);
 Result<PlacementRun> decode_placement_run(Bytes value);  // F-2114 if it is damaged.
 
-// The run that waits in an account. A damaged one is lost with what it said: nullopt, and `damaged` is set.
-Result<std::optional<PlacementRun>> read_placement_run(const KeyValue& from, AccountId account,
-                                                       bool* damaged = nullptr);
+// Those that wait in an account, in their order. A damaged one is lost with what it said; its key is added to
+// `damaged`.
+using PlacementRuns = std::vector<std::shared_ptr<const PlacementRun>>;
+Result<PlacementRuns> read_placement_runs(const KeyValue& from, AccountId account,
+                                          std::vector<std::string>* damaged = nullptr);
 
 // What such a change comes to, with the rows as they are.
 struct PlacementPlan {

@@ -16,7 +16,7 @@ Result<Repaired> repair_account(Layer& layer, AccountId account, const RepairOpt
 Result<void> carry_all_runs(Layer& layer, AccountId account) {
   auto state = AccountState::load(layer, account);
   if (!state) return failed(state);
-  if (state->placing) {
+  while (!state->placing.empty()) {
     Transaction transaction(account, *state, layer, {});
     auto lost = transaction.carry_placements(SIZE_MAX);
     store::Batch batch;

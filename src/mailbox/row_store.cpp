@@ -285,6 +285,10 @@ Result<void> merge_blocks(Layer& layer, AccountId account, Container& container,
                           const std::vector<RowChange>& changes) {
   auto packed = read_packed(layer, account, container.id, {});
   if (!packed) return failed(packed);
+  auto waiting = packed->damaged ? read_placement_runs(layer, account) : Result<PlacementRuns>(PlacementRuns());
+  if (!waiting) return failed(waiting);
+  // Their rows are in no placement yet: made again from these, packed rows would lack them.
+  if (!waiting->empty()) return failure(Failure::Kind::corrupt, "F-2116", "Packed rows cannot be read", "a run waits");
   auto rows = packed->damaged ? scan_rows(layer, account, container.id, {}) : merged(std::move(*packed), changes);
   rows = with_runs(std::move(rows), layer, account, container.id);
   if (!rows) return failed(rows);

@@ -79,6 +79,7 @@ class Service final : public Mailboxes {
     std::size_t look_for_idle_at = 1024;
     std::set<std::pair<AccountId, MailboxId>> sealing;
     std::set<std::pair<AccountId, MailboxId>> carrying;
+    std::set<AccountId> placing;
   };
   // A message with all that is made of it before an account is asked.
   struct Prepared {
@@ -164,7 +165,7 @@ class Service final : public Mailboxes {
   };
   Task<Result<std::optional<Begun>>> place_run(std::shared_ptr<Account> account, PlacementRun wanted,
                                                std::optional<std::span<const Uid>> uids, bool all);
-  Task<void> carry_placements(std::shared_ptr<Account> account, MailboxId mailbox);
+  Task<void> carry_placements(std::shared_ptr<Account> account);
   Task<Result<void>> carried_here(AccountId account);
   Task<void> undo_copies(std::shared_ptr<Account> account, MailboxId mailbox, std::vector<Uid> uids);
 

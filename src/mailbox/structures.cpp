@@ -206,7 +206,7 @@ Bytes record_of(std::span<const Bytes> parts, std::string& storage) {
 
 void Service::consider_sealing(Account& account, MailboxId mailbox) {
   if (!structure_ || !account.current() || account.changing_many > 0) return;
-  if (account.state().placing) return;  // Its placements are not all there.
+  if (!account.state().placing.empty()) return;  // Its placements are not all there.
   const Container* container = account.state().find(mailbox);
   if (container == nullptr || container->kind != ContainerKind::mail) return;
   if (container->uidnext <= container->sealed_uid + seal_after || container->total < seal_after) return;
@@ -223,7 +223,7 @@ Task<void> Service::seal(AccountId id, MailboxId mailbox) {
   for (bool more = true; more;) {
     more = false;
     auto state = co_await account->published();
-    const Container* container = state && !(*state)->placing ? (*state)->find(mailbox) : nullptr;
+    const Container* container = state && (*state)->placing.empty() ? (*state)->find(mailbox) : nullptr;
     if (container == nullptr) break;
     const Uid after(container->sealed_uid);
     auto snapshot = engine_.snapshot();

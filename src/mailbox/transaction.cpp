@@ -363,7 +363,8 @@ Result<void> Transaction::pack_containers() {
     }
     if (container->unpacked < options_.pack.changes) continue;
     // If packed rows are damaged they are made again from the placements, which a run is still to bring.
-    if (state_.placing && (state_.placing->from == id || state_.placing->to == id)) continue;
+    const auto concerned = [id](const auto& run) { return run->from == id || run->to == id; };
+    if (std::ranges::any_of(state_.placing, concerned)) continue;
     if (auto packed = pack_rows(layer_, account_, *container, options_.pack, effects_.rows); !packed) return packed;
   }
   return {};

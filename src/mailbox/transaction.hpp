@@ -146,10 +146,11 @@ class Transaction {
   Result<Uid> carry_some(MailboxId container, Uid after, std::size_t most);
 
   // ---- runs of placements (placement_runs.hpp)
-  // Begins a plan; none may wait. No message may be in its target already. The run with its numbers.
+  // Begins a plan, behind those that wait. No message may be in its target already. The run with its numbers. Corrupt
+  // if packed rows cannot be read: then what waits must be carried first.
   Result<PlacementRun> begin_placements(PlacementPlan plan);
-  // Carries the run that waits into the records of its next messages, of `most` at most. The uids of messages whose
-  // records cannot be read: they stay as they are.
+  // Carries the first run that waits into the records of its next messages, of `most` at most. The uids of messages
+  // whose records cannot be read: they stay as they are.
   Result<std::vector<Uid>> carry_placements(std::size_t most);
 
   // ---- reading, with what this transaction has written (runs that wait are carried into what is read)
@@ -222,7 +223,7 @@ class Transaction {
   Result<void> show_rows(Container& container, std::vector<RowChange> changes);
   Result<void> carry_placement(const PlacementRun& run, std::uint32_t index, Uid uid);
   // The single records must not be looked at while a run of placements waits.
-  void expect_carried() const { CHECK_OR_BUG(!state_.placing || carrying_); }
+  void expect_carried() const { CHECK_OR_BUG(state_.placing.empty() || carrying_); }
   Result<Located> locate(MailboxId container, Uid uid);
   Result<Placement> placed_at(MailboxId container, Uid uid);
   Result<void> carry(MailboxId container, Uid uid);

@@ -29,7 +29,7 @@ Result<void> Transaction::show_rows(Container& container, std::vector<RowChange>
 }
 
 Result<PlacementRun> Transaction::begin_placements(PlacementPlan plan) {
-  CHECK_OR_BUG(!state_.placing && !plan.rows.empty() && plan.run.from != plan.run.to);
+  CHECK_OR_BUG(!carrying_ && !plan.rows.empty() && plan.run.from != plan.run.to);
   PlacementRun& run = plan.run;
   const auto count = static_cast<std::uint32_t>(plan.rows.size());
   Container* from = edit(run.from);
@@ -68,7 +68,7 @@ Result<PlacementRun> Transaction::begin_placements(PlacementPlan plan) {
     }
     if (auto shown = show_rows(*to, std::move(changes)); !shown) return failed(shown);
   }
-  layer_.put(keys::placement_run(account_).take(), encode(run));
+  layer_.put(keys::placement_run(account_, run.first).take(), encode(run));
   effects_.placing = std::make_shared<const PlacementRun>(run);
   return std::move(run);
 }
@@ -97,8 +97,8 @@ Result<void> Transaction::carry_placement(const PlacementRun& run, std::uint32_t
 
 Result<std::vector<Uid>> Transaction::carry_placements(std::size_t most) {
   std::vector<Uid> lost;
-  if (!state_.placing) return lost;
-  PlacementRun run = *state_.placing;
+  if (state_.placing.empty()) return lost;
+  PlacementRun run = *state_.placing.front();
   carrying_ = true;
   const UtcTime now = std::exchange(options_.now, run.at);
   for (const Uid uid : run.waiting(most)) {
@@ -111,11 +111,11 @@ Result<std::vector<Uid>> Transaction::carry_placements(std::size_t most) {
   options_.now = now;
   edit_record();
   if (run.carried >= run.count()) {
-    layer_.remove(keys::placement_run(account_).take());
-    effects_.placing = nullptr;
+    layer_.remove(keys::placement_run(account_, run.first).take());
+    effects_.placed = nullptr;
   } else {
-    layer_.put(keys::placement_run(account_).take(), encode(run));
-    effects_.placing = std::make_shared<const PlacementRun>(std::move(run));
+    layer_.put(keys::placement_run(account_, run.first).take(), encode(run));
+    effects_.placed = std::make_shared<const PlacementRun>(std::move(run));
   }
   return lost;
 }
