@@ -307,7 +307,7 @@ class Server {
       } else if (choice < 6) {
         transact([&](Transaction& t) { run(t, any_mail(), true); });
       } else if (choice < 7) {
-        check();
+        if (parameters_.check_every != 0 && chance_.happens(200)) check();
       } else if (choice < 8) {
         if (state_.placing.size() < 4) transact([&](Transaction& t) { place_many(t, any_mail()); });
       } else {
