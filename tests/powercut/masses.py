@@ -166,7 +166,7 @@ def main():
     parser.add_argument("--dir", default=tempfile.gettempdir())
     options = parser.parse_args()
     chance = random.Random(options.seed)
-    problems, answers, kills = [], 0, 0
+    problems, answers, kills, told = [], 0, 0, 0
     server = Server(tempfile.mkdtemp(prefix="facteur-masses-", dir=options.dir))
     try:
         server.start()
@@ -211,13 +211,14 @@ def main():
                 except AssertionError as found:
                     problems.append(f"round {number}, after {change}: {found}")
             before = after
+            for problem in problems[told:]:
+                print(problem, flush=True)
+            told = len(problems)
             print(f"{number}: {change}, {'answered' if answered else 'not answered'}: "
                   f"{', '.join(f'{box} {len(what)}' for box, what in after.items())}", flush=True)
     finally:
         server.close()
     print(f"{number} changes, {kills} kills; {answers} were answered; {len(problems)} problems")
-    for problem in problems:
-        print(problem)
     return 1 if problems else 0
 
 
