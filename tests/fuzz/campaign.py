@@ -43,7 +43,7 @@ class Run:
         corpus = options.corpora / self.name
         corpus.mkdir(parents=True, exist_ok=True)
         folders = [corpus, pathlib.Path("tests/fuzz/corpus") / self.name]
-        command = [program, "-print_final_stats=1", "-rss_limit_mb=2048", "-timeout=120",
+        command = [program, "-print_final_stats=1", "-rss_limit_mb=2048", "-timeout=600",
                    f"-artifact_prefix={options.logs}/{self.name}-"]
         words = options.corpora / f"{self.name}.dict"
         if words.exists() and words.stat().st_size:
