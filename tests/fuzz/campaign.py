@@ -98,6 +98,7 @@ def main():
         sys.exit(f"no fuzz targets in {options.programs}")
     print("target", "CPU s", "inputs", "edges", "of", "features", "kept", "peak MB", "findings", sep="\t", flush=True)
     running, clean = [], True
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # So that the targets end, too.
     try:
         while waiting or running:
             while waiting and len(running) < options.jobs:
