@@ -38,7 +38,7 @@ class Timing(unittest.TestCase):
         server = timing.start()
         try:
             server.stop()
-            server.config.write_text(server.config.read_text().replace("argon2_passes = 1", "argon2_passes = 3"))
+            server.config.write_text(server.config.read_text().replace("argon2_passes = 1", "argon2_passes = 6"))
             server.start()
             COUNTED["S15"] += 1
             with self.subTest(case="S15", planted="another cost"):
