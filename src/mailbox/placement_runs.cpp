@@ -12,12 +12,6 @@ constexpr std::size_t most_ranges = 4000;  // The record stays below 64 KiB: it 
 
 }  // namespace
 
-std::uint32_t PlacementRun::count() const {
-  std::uint32_t sum = 0;
-  for (const auto& [first_of, last_of] : uids) sum += last_of.value - first_of.value + 1;
-  return sum;
-}
-
 std::vector<Uid> PlacementRun::waiting(std::size_t most) const {
   std::vector<Uid> found;
   std::uint32_t skip = carried;
@@ -33,6 +27,7 @@ std::vector<Uid> PlacementRun::waiting(std::size_t most) const {
 }
 
 void PlacementRun::add(Uid uid) {
+  ++messages;
   if (!uids.empty() && uids.back().second.value + 1 == uid.value) {
     uids.back().second = uid;
   } else {
@@ -72,7 +67,8 @@ Result<PlacementRun> decode_placement_run(Bytes value) {
       if (right) count += std::uint64_t{last.value} - first.value + 1;
       run.uids.emplace_back(first, last);
     }
-    if (in.done() && right && run.carried < count) return run;
+    run.messages = static_cast<std::uint32_t>(count);
+    if (in.done() && right && run.carried < count && run.messages == count) return run;
   }
   return failure(Failure::Kind::corrupt, "F-2114", "A record is damaged", "a run of placements");
 }

@@ -31,10 +31,11 @@ struct PlacementRun {
   Kind kind = Kind::copy;
   MailboxId from;
   MailboxId to;  // 0 for expunge.
-  std::vector<std::pair<Uid, Uid>>
-      uids;                 // First and last of ranges in `from`, ascending; all of them go or are copied.
-  std::uint64_t first = 0;  // The first modseq: of the tombstones, if any, and then of the placements.
-  Uid first_uid;            // In `to`; the others follow, as do the ids of placements.
+  // First and last of ranges in `from`, ascending; all of them go or are copied. add() fills them.
+  std::vector<std::pair<Uid, Uid>> uids;
+  std::uint32_t messages = 0;  // In all of them: asked for with each message, so it is not summed up anew.
+  std::uint64_t first = 0;     // The first modseq: of the tombstones, if any, and then of the placements.
+  Uid first_uid;               // In `to`; the others follow, as do the ids of placements.
   MessageId first_mid;
   UtcTime at;                 // When it began.
   std::string path;           // Of `from`, for undelete.
@@ -42,7 +43,7 @@ struct PlacementRun {
 
   bool takes_out() const { return kind != Kind::copy; }
   bool places() const { return kind != Kind::expunge; }
-  std::uint32_t count() const;
+  std::uint32_t count() const { return messages; }
   // Of the message number `index` (from 0 on).
   std::uint64_t tombstone_modseq(std::uint32_t index) const { return first + index; }
   std::uint64_t placement_modseq(std::uint32_t index) const { return first + (takes_out() ? count() : 0) + index; }
