@@ -161,6 +161,19 @@ TEST_CASE("7bit: a message without MIME gets its fields; long lines and NUL are 
   CHECK(*to_seven_bit("") == "");
 }
 
+TEST_CASE("an octet above 127 is found wherever it stands") {
+  for (const std::size_t size : {1U, 1023U, 1024U, 1025U, 3000U}) {
+    std::string text(size, '\x7f');
+    CHECK_FALSE(has_eight_bit(text));
+    for (const std::size_t at : {std::size_t{0}, size / 2, size - 1}) {
+      std::string other = text;
+      other[at] = '\x80';
+      CHECK(has_eight_bit(other));
+    }
+  }
+  CHECK_FALSE(has_eight_bit(""));
+}
+
 TEST_RFC("6532 §3.7", "only UTF-8 in headers needs SMTPUTF8") {
   CHECK_FALSE(needs_utf8_transport("Subject: x\r\n\r\n\xc3\xa9\r\n"));
   CHECK(needs_utf8_transport("Subject: \xc3\xa9\r\n\r\nx\r\n"));
